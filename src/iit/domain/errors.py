@@ -1,0 +1,84 @@
+"""The few kinds of error and what each means to the sender.
+
+The doors (HTTP, command line, HL7) translate a kind once; nothing else maps errors. A message names the place and the
+reason, never a value of a patient.
+"""
+
+from typing import ClassVar
+
+
+class ServiceError(Exception):
+    """Base of every error that is shown to a user without a traceback.
+
+    Args:
+        reason: one sentence for a human, free of patients' values.
+        place: where in the input or the system it happened, for example `messageData.obs[3].obsDatetime`.
+    """
+
+    kind: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, reason: str, *, place: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.place = place
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}" if self.place else self.reason
+
+
+class InvalidInput(ServiceError):
+    """The input is at fault: correct it and send it again."""
+
+    kind = "invalid_input"
+    status = 422
+    exit_code = 10
+
+
+class NotFound(ServiceError):
+    """There is no such thing."""
+
+    kind = "not_found"
+    status = 404
+    exit_code = 11
+
+
+class NotAuthenticated(ServiceError):
+    """Nobody valid is asking: send credentials."""
+
+    kind = "not_authenticated"
+    status = 401
+    exit_code = 12
+
+
+class NotAllowed(ServiceError):
+    """The one who asks has no right to it."""
+
+    kind = "not_allowed"
+    status = 403
+    exit_code = 12
+
+
+class Conflict(ServiceError):
+    """The state of things contradicts the request: read again, then decide."""
+
+    kind = "conflict"
+    status = 409
+    exit_code = 13
+
+
+class Unavailable(ServiceError):
+    """A part is away: send the same again later.
+
+    Args:
+        retry_after_seconds: when trying again is reasonable.
+    """
+
+    kind = "unavailable"
+    status = 503
+    exit_code = 14
+
+    def __init__(self, reason: str, *, place: str | None = None, retry_after_seconds: int = 5) -> None:
+        super().__init__(reason, place=place)
+        self.retry_after_seconds = retry_after_seconds
