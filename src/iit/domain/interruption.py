@@ -154,12 +154,10 @@ def is_exit(kind: int, value: float) -> bool:
     """
     if kind == 53:  # Kind.DEATH
         return True
-    return kind == 52 and (value == 159492.0 or value == 165889.0 or value == 165916.0)  # Kind.TERMINATION  # noqa: PLR1714 - `in` a set does not compile
+    return kind == 52 and (value == 159492.0 or value == 165889.0 or value == 165916.0)  # Kind.TERMINATION
 
 
-def first_exit(
-    day: "Sequence[int]", kind: "Sequence[int]", value: "Sequence[float]", n: int, since: int
-) -> int:
+def first_exit(day: "Sequence[int]", kind: "Sequence[int]", value: "Sequence[float]", n: int, since: int) -> int:
     """Return the first day, not before `since`, on which the patient died, was transferred out or stopped; or NEVER."""
     for i in range(n):
         if day[i] >= since and is_exit(kind[i], value[i]):

@@ -42,12 +42,14 @@ class Columns:
 def pack(record: Record) -> bytes:
     """Return a record's facts as bytes: day, known, kind and value columns behind one another, little-endian."""
     events = record.events
-    return b"".join((
-        np.array([day_number(e.occurred_at) for e in events], "<i4").tobytes(),
-        np.array([day_number(e.known_at) for e in events], "<i4").tobytes(),
-        np.array([e.kind for e in events], "<i2").tobytes(),
-        np.array([e.value for e in events], "<f4").tobytes(),
-    ))
+    return b"".join(
+        (
+            np.array([day_number(e.occurred_at) for e in events], "<i4").tobytes(),
+            np.array([day_number(e.known_at) for e in events], "<i4").tobytes(),
+            np.array([e.kind for e in events], "<i2").tobytes(),
+            np.array([e.value for e in events], "<f4").tobytes(),
+        )
+    )
 
 
 def unpack(packed: Sequence[bytes]) -> Columns:

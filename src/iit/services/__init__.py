@@ -1,0 +1,1 @@
+"""What the product does: one use case, one function, one transaction."""

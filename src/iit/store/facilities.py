@@ -1,0 +1,85 @@
+"""Facilities: how far their data reach and what their patients do together."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import NamedTuple
+
+from sqlalchemy import func, select, update
+
+from iit.store.database import Transaction
+from iit.store.schema import facilities, patients
+
+
+class FacilityState(NamedTuple):
+    """How far a facility's data reach, and its packed context."""
+
+    facility: str
+    name: str | None
+    level: int | None
+    data_until: date | None
+    last_known_on: date | None
+    reporting_lag_days: int | None
+    context: bytes | None
+
+
+class ContextWrite(NamedTuple):
+    """A newly computed facility context."""
+
+    facility: str
+    last_known_on: date
+    reporting_lag_days: int
+    context: bytes
+
+
+_STATE = (
+    facilities.c.facility,
+    facilities.c.name,
+    facilities.c.level,
+    facilities.c.data_until,
+    facilities.c.last_known_on,
+    facilities.c.reporting_lag_days,
+    facilities.c.context,
+)
+
+
+def find(tx: Transaction, facility: str) -> FacilityState | None:
+    """Return a facility's state."""
+    row = tx.execute(select(*_STATE).where(facilities.c.facility == facility)).one_or_none()
+    return None if row is None else FacilityState(*row)
+
+
+def all_states(tx: Transaction) -> list[FacilityState]:
+    """Return every facility's state, by code."""
+    return [FacilityState(*row) for row in tx.execute(select(*_STATE).order_by(facilities.c.facility))]
+
+
+def names_with_counts(tx: Transaction) -> Sequence[tuple[str, str | None, int]]:
+    """Return (code, name, number of patients) of each facility, by name."""
+    rows = tx.execute(
+        select(facilities.c.facility, facilities.c.name, func.count(patients.c.patient_uuid))
+        .join(patients, patients.c.facility == facilities.c.facility, isouter=True)
+        .group_by(facilities.c.facility)
+        .order_by(facilities.c.name, facilities.c.facility)
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def context_versions(tx: Transaction) -> Mapping[str, object]:
+    """Return when each facility's context was computed, for deciding whether a copy in memory is stale."""
+    rows = tx.execute(select(facilities.c.facility, facilities.c.context_at))
+    return {row[0]: row[1] for row in rows}
+
+
+def save_contexts(tx: Transaction, writes: Sequence[ContextWrite]) -> None:
+    """Keep newly computed contexts. Idempotent."""
+    for write in sorted(writes):
+        tx.execute(
+            update(facilities)
+            .where(facilities.c.facility == write.facility)
+            .values(
+                last_known_on=write.last_known_on,
+                reporting_lag_days=write.reporting_lag_days,
+                context=write.context,
+                context_at=func.now(),
+            )
+        )

@@ -1,0 +1,107 @@
+"""Keeping what was said, with the features it was said from."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import bindparam, desc, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from iit.domain.audit import AuditEvent
+from iit.store import audit as audit_trail
+from iit.store.database import Transaction
+from iit.store.schema import patients, predictions
+
+
+class PredictionRow(NamedTuple):
+    """One prediction as it is stored. `features` has the length and order of its feature set; NaN is unknown."""
+
+    prediction_id: UUID
+    patient_uuid: str | None
+    facility: str | None
+    model_version: str
+    as_of: date
+    expected_on: date | None
+    risk_score: float
+    risk_band: str
+    reasons: list[dict[str, Any]]
+    features: list[float]
+    feature_set_version: int
+    source: str
+    data_quality: float | None
+    warnings: list[str]
+    requested_by: str
+
+    def __repr__(self) -> str:
+        return f"PredictionRow({self.prediction_id})"
+
+
+class StoredPrediction(NamedTuple):
+    """A prediction read back."""
+
+    row: PredictionRow
+    created_at: datetime
+
+    def __repr__(self) -> str:
+        return f"StoredPrediction({self.row.prediction_id})"
+
+
+_COLUMNS = [predictions.c[name] for name in PredictionRow._fields]
+
+
+def save(tx: Transaction, rows: Sequence[PredictionRow], *, audit: Sequence[AuditEvent]) -> None:
+    """Keep predictions and the patients' latest risk. A prediction with a known id is not stored twice."""
+    if rows:
+        tx.execute(
+            insert(predictions).on_conflict_do_nothing(index_elements=["prediction_id"]),
+            [row._asdict() for row in rows],
+        )
+        _save_latest_risk(tx, rows)
+    audit_trail.write(tx, *audit)
+
+
+def _save_latest_risk(tx: Transaction, rows: Sequence[PredictionRow]) -> None:
+    latest = {row.patient_uuid: row for row in sorted(rows, key=lambda row: row.as_of) if row.patient_uuid}
+    if not latest:
+        return
+    tx.execute(
+        update(patients)
+        .where(patients.c.patient_uuid == bindparam("uuid"))
+        .where(patients.c.risk_as_of.is_(None) | (patients.c.risk_as_of <= bindparam("day")))
+        .values(
+            risk_score=bindparam("risk"),
+            risk_band=bindparam("band"),
+            risk_as_of=bindparam("day"),
+            expected_on=bindparam("expected"),
+        ),
+        [
+            {
+                "uuid": uuid,
+                "day": row.as_of,
+                "risk": row.risk_score,
+                "band": row.risk_band,
+                "expected": row.expected_on,
+            }
+            for uuid, row in sorted(latest.items())
+        ],
+    )
+
+
+def find(tx: Transaction, prediction_id: UUID) -> StoredPrediction | None:
+    """Return a prediction by its id."""
+    row = tx.execute(
+        select(*_COLUMNS, predictions.c.created_at).where(predictions.c.prediction_id == prediction_id)
+    ).one_or_none()
+    return None if row is None else StoredPrediction(PredictionRow(*row[:-1]), row[-1])
+
+
+def of_patient(
+    tx: Transaction, patient_uuid: str, *, limit: int, before: datetime | None = None
+) -> list[StoredPrediction]:
+    """Return a patient's predictions, newest first, made before a time."""
+    query = select(*_COLUMNS, predictions.c.created_at).where(predictions.c.patient_uuid == patient_uuid)
+    if before is not None:
+        query = query.where(predictions.c.created_at < before)
+    rows = tx.execute(query.order_by(desc(predictions.c.created_at)).limit(limit))
+    return [StoredPrediction(PredictionRow(*row[:-1]), row[-1]) for row in rows]

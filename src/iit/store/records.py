@@ -1,0 +1,231 @@
+"""Keeping records: the person, the events and their packed form, always together."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import NamedTuple
+
+from psycopg import sql
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from iit.domain.audit import AuditEvent
+from iit.domain.record import Event, Patient
+from iit.domain.vocabulary import CODED, answer_of, kind_of
+from iit.store import audit as audit_trail
+from iit.store.database import Transaction
+from iit.store.schema import events, facilities, patients, records
+
+
+class StoredState(NamedTuple):
+    """What is needed to tell whether a newly read record says anything new."""
+
+    content_hash: bytes
+    exported_at: datetime | None
+
+
+class RecordWrite(NamedTuple):
+    """A record ready to be kept, with its packed facts and the hash of its content."""
+
+    patient: Patient
+    events: Sequence[Event]
+    facts: bytes
+    content_hash: bytes
+
+
+class StoredFacts(NamedTuple):
+    """One patient's packed facts."""
+
+    patient_uuid: str
+    facility: str
+    facts: bytes
+
+
+def states(tx: Transaction, patient_uuids: Sequence[str]) -> dict[str, StoredState]:
+    """Return the stored state of those of the patients that are known, and lock them against other writers."""
+    rows = tx.execute(
+        select(records.c.patient_uuid, records.c.content_hash, records.c.exported_at)
+        .where(records.c.patient_uuid.in_(patient_uuids))
+        .order_by(records.c.patient_uuid)
+        .with_for_update()
+    )
+    return {row.patient_uuid: StoredState(row.content_hash, row.exported_at) for row in rows}
+
+
+def save(tx: Transaction, writes: Sequence[RecordWrite], *, audit: AuditEvent) -> None:
+    """Replace the stored records of these patients by the given ones. Idempotent."""
+    if not writes:
+        return
+    ordered = sorted(writes, key=lambda write: write.patient.patient_uuid)
+    _save_facilities(tx, [write.patient for write in ordered])
+    _save_patients(tx, [write.patient for write in ordered])
+    uuids = [write.patient.patient_uuid for write in ordered]
+    tx.execute(delete(events).where(events.c.patient_uuid.in_(uuids)))
+    _copy_events(tx, ordered)
+    _save_facts(tx, ordered)
+    audit_trail.write(tx, audit)
+
+
+def touch_exports(tx: Transaction, exported: Sequence[tuple[str, datetime]]) -> None:
+    """Note that newer exports said the same, so that data are known to reach further. Takes (facility, time) pairs."""
+    for facility in sorted({facility for facility, _ in exported}):
+        until = max(when for code, when in exported if code == facility).date()
+        tx.execute(
+            facilities.update()
+            .where(facilities.c.facility == facility)
+            .where(facilities.c.data_until.is_(None) | (facilities.c.data_until < until))
+            .values(data_until=until)
+        )
+
+
+def remove(tx: Transaction, patient_uuids: Sequence[str], *, audit: AuditEvent) -> int:
+    """Delete patients with all their facts, as when the source voids them; return how many existed."""
+    gone = tx.execute(delete(patients).where(patients.c.patient_uuid.in_(patient_uuids))).rowcount
+    if gone:
+        audit_trail.write(tx, audit)
+    return gone
+
+
+def facts_of(tx: Transaction, patient_uuid: str) -> StoredFacts | None:
+    """Return one patient's packed facts."""
+    row = tx.execute(
+        select(records.c.patient_uuid, records.c.facility, records.c.facts).where(
+            records.c.patient_uuid == patient_uuid
+        )
+    ).one_or_none()
+    return None if row is None else StoredFacts(*row)
+
+
+def all_facts(tx: Transaction, *, facility: str | None = None, chunk: int = 10_000) -> Iterator[list[StoredFacts]]:
+    """Yield all patients' packed facts in the order of their ids, in chunks: memory stays flat."""
+    query = select(records.c.patient_uuid, records.c.facility, records.c.facts).order_by(records.c.patient_uuid)
+    if facility is not None:
+        query = query.where(records.c.facility == facility)
+    result = tx.execution_options(stream_results=True, yield_per=chunk).execute(query)
+    for rows in result.partitions(chunk):
+        yield [StoredFacts(*row) for row in rows]
+
+
+def count(tx: Transaction) -> int:
+    """Return the number of records."""
+    return tx.execute(select(func.count()).select_from(records)).scalar_one()
+
+
+def events_of(tx: Transaction, patient_uuid: str) -> list[Event]:
+    """Return a patient's events as they are stored, by time."""
+    rows = tx.execute(
+        select(events).where(events.c.patient_uuid == patient_uuid).order_by(events.c.occurred_at, events.c.sequence)
+    )
+    return [
+        Event(
+            kind_of(row.code),
+            row.occurred_at,
+            row.known_at,
+            _value(row.code, row.numeric_value),
+            row.source,
+            row.source_id,
+            row.sequence,
+        )
+        for row in rows
+    ]
+
+
+def _value(code: str, numeric: float | None) -> float:
+    answer = answer_of(code)
+    if answer is not None:
+        return float(answer)
+    return float("nan") if numeric is None else numeric
+
+
+def _save_facilities(tx: Transaction, people: Sequence[Patient]) -> None:
+    latest: dict[str, tuple[str | None, date | None]] = {}
+    for person in people:
+        name, until = latest.get(person.facility, (None, None))
+        exported = person.exported_at.date() if person.exported_at else None
+        dates = [day for day in (until, exported) if day is not None]
+        latest[person.facility] = (person.facility_name or name, max(dates) if dates else None)
+    rows = [{"facility": code, "name": name, "data_until": until} for code, (name, until) in sorted(latest.items())]
+    statement = insert(facilities)
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["facility"],
+            set_={
+                "name": func.coalesce(statement.excluded.name, facilities.c.name),
+                "data_until": func.greatest(statement.excluded.data_until, facilities.c.data_until),
+            },
+        ),
+        rows,
+    )
+
+
+def _save_patients(tx: Transaction, people: Sequence[Patient]) -> None:
+    statement = insert(patients)
+    columns = ("facility", "birthdate", "sex", "state_province", "city", "phone_present", "status")
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["patient_uuid"],
+            set_={**{name: statement.excluded[name] for name in columns}, "updated_at": func.now()},
+        ),
+        [
+            {
+                "patient_uuid": person.patient_uuid,
+                "facility": person.facility,
+                "birthdate": person.birth_on,
+                "sex": person.sex,
+                "state_province": person.state_province,
+                "city": person.city,
+                "phone_present": person.phone_present,
+                "status": person.status,
+            }
+            for person in people
+        ],
+    )
+
+
+def _save_facts(tx: Transaction, writes: Sequence[RecordWrite]) -> None:
+    statement = insert(records)
+    columns = ("facility", "facts", "content_hash", "exported_at")
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["patient_uuid"], set_={name: statement.excluded[name] for name in columns}
+        ),
+        [
+            {
+                "patient_uuid": write.patient.patient_uuid,
+                "facility": write.patient.facility,
+                "facts": write.facts,
+                "content_hash": write.content_hash,
+                "exported_at": write.patient.exported_at,
+            }
+            for write in writes
+        ],
+    )
+
+
+_COPY = sql.SQL(
+    "COPY events (patient_uuid, source, source_id, sequence, occurred_at, known_at, code, numeric_value) "
+    "FROM STDIN (FORMAT BINARY)"
+)
+_COPY_TYPES = ("text", "text", "text", "int8", "timestamptz", "timestamptz", "text", "float8")
+
+
+def _copy_events(tx: Transaction, writes: Sequence[RecordWrite]) -> None:
+    driver = tx.connection.driver_connection
+    if driver is None:  # pragma: no cover - a transaction always has its connection
+        raise RuntimeError("the transaction has lost its connection")
+    with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.set_types(_COPY_TYPES)
+        for write in writes:
+            uuid = write.patient.patient_uuid
+            for event in write.events:
+                copy.write_row(
+                    (
+                        uuid,
+                        event.source,
+                        event.source_id,
+                        event.sequence,
+                        event.occurred_at,
+                        event.known_at,
+                        event.code,
+                        None if event.kind in CODED or event.value != event.value else event.value,
+                    )
+                )
