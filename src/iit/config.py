@@ -131,7 +131,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     problems = _unknown_settings(os.environ if environ is None else environ)
     settings: Settings | None = None
     try:
-        settings = Settings()  # type: ignore[call-arg] - its default is made by a factory
+        settings = Settings()  # type: ignore[call-arg]
     except ValidationError as cause:
         problems += [_problem(dict(error)) for error in cause.errors(include_input=False, include_url=False)]
     if problems or settings is None:

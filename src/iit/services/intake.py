@@ -1,0 +1,219 @@
+"""Taking records in: read, compare, keep. The same document twice changes nothing."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from itertools import islice
+from typing import Final
+
+import numpy as np
+
+from iit.domain.audit import AuditEvent
+from iit.domain.errors import InvalidInput
+from iit.domain.record import Record
+from iit.features.columns import pack
+from iit.ingest.nmrs import Imported, read_nmrs
+from iit.ingest.sources import SourceDocument
+from iit.store import records as record_store
+from iit.store.database import Database, Transaction
+from iit.store.records import RecordWrite, StoredState
+
+BATCH: Final = 200  # documents a transaction: long enough for COPY to pay, short enough to repeat
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A document that was not taken in: where it lies and why. Holds no value of the patient."""
+
+    place: str
+    reason: str
+
+
+@dataclass
+class IntakeSummary:
+    """What became of every document: the six numbers add up to `n_read`."""
+
+    n_read: int = 0
+    n_added: int = 0
+    n_updated: int = 0
+    n_unchanged: int = 0
+    n_older: int = 0
+    n_removed: int = 0
+    n_rejected: int = 0
+    warnings: Counter[str] = field(default_factory=Counter)
+    rejections: list[Rejection] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the figures for a machine."""
+        numbers = {
+            "read": self.n_read,
+            "added": self.n_added,
+            "updated": self.n_updated,
+            "unchanged": self.n_unchanged,
+            "older": self.n_older,
+            "removed": self.n_removed,
+            "rejected": self.n_rejected,
+        }
+        problems = [{"place": one.place, "reason": one.reason} for one in self.rejections]
+        return {**numbers, "warnings": dict(self.warnings), "rejections": problems}
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Takes documents into the database.
+
+    Attributes:
+        database: where records are kept.
+        zone: time zone of dates without an offset.
+    """
+
+    database: Database
+    zone: tzinfo
+
+    def take(
+        self,
+        documents: Iterable[SourceDocument],
+        *,
+        actor: str,
+        on_rejected: Callable[[SourceDocument, Rejection], None] | None = None,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> IntakeSummary:
+        """Take in documents, each wholly or not at all; a bad one is rejected with its place and the others go on.
+
+        Args:
+            documents: what to read, in order; of the same patient the newest export wins.
+            actor: who asks, for the audit trail.
+            on_rejected: is handed each rejected document.
+            on_progress: is told the number of documents done.
+
+        Raises:
+            Unavailable: the database went away; batches before are kept and a repeat continues.
+        """
+        summary = IntakeSummary()
+        for batch in _batches(documents, BATCH):
+            readable = self._read(batch, summary, on_rejected)
+            self._keep(readable, summary, actor)
+            if on_progress is not None:
+                on_progress(len(batch))
+        return summary
+
+    def take_one(self, data: bytes, *, actor: str) -> tuple[Record, IntakeSummary]:
+        """Take in one document.
+
+        Raises:
+            InvalidInput: the document is at fault; nothing is stored.
+        """
+        imported = read_nmrs(data, zone=self.zone)
+        summary = IntakeSummary(n_read=1)
+        self._keep([imported], summary, actor)
+        return imported.record, summary
+
+    def _read(
+        self,
+        batch: list[SourceDocument],
+        summary: IntakeSummary,
+        on_rejected: Callable[[SourceDocument, Rejection], None] | None,
+    ) -> list[Imported]:
+        readable = []
+        for document in batch:
+            summary.n_read += 1
+            try:
+                if document.error is not None:
+                    raise document.error
+                imported = read_nmrs(document.data, zone=self.zone)
+            except InvalidInput as problem:
+                rejection = Rejection(document.place, str(problem))
+                summary.n_rejected += 1
+                summary.rejections.append(rejection)
+                if on_rejected is not None:
+                    on_rejected(document, rejection)
+                continue
+            summary.warnings.update(warning.reason for warning in imported.warnings)
+            readable.append(imported)
+        return readable
+
+    def _keep(self, imported: list[Imported], summary: IntakeSummary, actor: str) -> None:
+        if not imported:
+            return
+        newest = _newest_of_each(imported, summary)
+        with self.database.transaction() as tx:
+            known = record_store.states(tx, list(newest))
+            self._remove_voided(tx, newest, known, summary, actor)
+            writes = _changed(newest, known, summary)
+            event = AuditEvent(event_type="records_imported", actor=actor, action="update",
+                               target="patients", detail={"n": len(writes)})  # fmt: skip
+            record_store.save(tx, writes, audit=event)
+            record_store.touch_exports(
+                tx,
+                [(one.record.patient.facility, one.exported_at) for one in imported if one.exported_at is not None],
+            )
+
+    def _remove_voided(
+        self,
+        tx: Transaction,
+        newest: dict[str, Imported],
+        known: dict[str, StoredState],
+        summary: IntakeSummary,
+        actor: str,
+    ) -> None:
+        voided = [uuid for uuid, one in newest.items() if one.record.patient.status == "voided"]
+        for uuid in voided:
+            del newest[uuid]
+        present = [uuid for uuid in voided if uuid in known]
+        summary.n_removed += len(present)
+        summary.n_unchanged += len(voided) - len(present)
+        if present:
+            event = AuditEvent(event_type="records_removed", actor=actor, action="delete",
+                               target="patients", detail={"n": len(present), "why": "voided by the source"})  # fmt: skip
+            record_store.remove(tx, present, audit=event)
+
+
+def content_hash(record: Record, facts: bytes) -> bytes:
+    """Return what tells two states of a record apart: person, facts, their ids and times; not when it was exported."""
+    digest = hashlib.sha256(facts)
+    digest.update(repr(tuple(record.patient._replace(exported_at=None))).encode())
+    digest.update("\n".join(event.source_id for event in record.events).encode())
+    times = [(event.occurred_at.timestamp(), event.known_at.timestamp()) for event in record.events]
+    digest.update(np.array(times, "<f8").tobytes())
+    return digest.digest()
+
+
+def _batches(documents: Iterable[SourceDocument], size: int) -> Iterator[list[SourceDocument]]:
+    iterator = iter(documents)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def _newest_of_each(imported: list[Imported], summary: IntakeSummary) -> dict[str, Imported]:
+    newest: dict[str, Imported] = {}
+    for one in imported:
+        uuid = one.record.patient.patient_uuid
+        other = newest.get(uuid)
+        if other is not None:
+            summary.n_older += 1
+            if other.exported_at is not None and (one.exported_at is None or one.exported_at < other.exported_at):
+                continue
+        newest[uuid] = one
+    return newest
+
+
+def _changed(newest: dict[str, Imported], known: dict[str, StoredState], summary: IntakeSummary) -> list[RecordWrite]:
+    writes = []
+    for uuid, one in newest.items():
+        state = known.get(uuid)
+        facts = pack(one.record)
+        digest = content_hash(one.record, facts)
+        if state is None:
+            summary.n_added += 1
+        elif state.content_hash == digest:
+            summary.n_unchanged += 1
+            continue
+        elif state.exported_at and one.exported_at and one.exported_at < state.exported_at:
+            summary.n_older += 1
+            continue
+        else:
+            summary.n_updated += 1
+        writes.append(RecordWrite(one.record.patient, one.record.events, facts, digest))
+    return writes
