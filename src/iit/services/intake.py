@@ -166,7 +166,7 @@ class Intake:
         summary.n_unchanged += len(voided) - len(present)
         if present:
             event = AuditEvent(event_type="records_removed", actor=actor, action="delete",
-                               target="patients", detail={"n": len(present), "why": "voided by the source"})  # fmt: skip
+                               target="patients", detail={"n": len(present), "why": "voided"})  # fmt: skip
             record_store.remove(tx, present, audit=event)
 
 

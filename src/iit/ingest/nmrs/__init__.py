@@ -1,0 +1,10 @@
+"""Patient documents exported by NMRS (`messageHeader`, `messageData`), read into records.
+
+One document tells the whole history of one patient. Names, phone numbers, addresses, fingerprints and free text are
+never kept: only whether a phone number exists, and the town.
+"""
+
+from iit.ingest.nmrs.reader import Imported, read_nmrs, read_nmrs_value
+from iit.ingest.nmrs.reading import Caveat
+
+__all__ = ["Caveat", "Imported", "read_nmrs", "read_nmrs_value"]

@@ -1,0 +1,189 @@
+"""Reading patients: one, a page of them, the timeline of one, and the worklist of a facility."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+from iit.domain.audit import AuditEvent
+from iit.domain.errors import InvalidInput, NotFound
+from iit.domain.interruption import CycleStatus, DaysSource, interruption_day
+from iit.domain.record import Event, day_date, day_number
+from iit.domain.vocabulary import Kind
+from iit.features.columns import unpack
+from iit.model.cycles import cycles_of
+from iit.store import audit as audit_trail
+from iit.store import facilities as facility_store
+from iit.store import patients as patient_store
+from iit.store import predictions as prediction_store
+from iit.store import records as record_store
+from iit.store.database import Database
+from iit.store.patients import PatientRow, WorklistRow
+from iit.store.predictions import StoredPrediction
+
+
+class CycleView(NamedTuple):
+    """A refill cycle as it is shown."""
+
+    pickup_on: date
+    days_supplied: int
+    days_source: str
+    expected_on: date
+    interruption_on: date
+    next_pickup_on: date | None
+    late_days: int | None
+    status: str
+    label: int | None
+
+
+class EventView(NamedTuple):
+    """A fact as it is shown."""
+
+    on: date
+    known_on: date
+    code: str
+    value: float | None
+
+
+class Timeline(NamedTuple):
+    """A patient's cycles and facts as known on a day."""
+
+    patient_uuid: str
+    as_of: date
+    cycles: list[CycleView]
+    events: list[EventView]
+
+    def __repr__(self) -> str:
+        return "Timeline()"
+
+
+class Page(NamedTuple):
+    """Some patients and where to go on."""
+
+    patients: list[PatientRow]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class Patients:
+    """Reads patients; every reading of a patient is written to the audit trail in the same transaction."""
+
+    database: Database
+
+    def get(self, patient_uuid: str, *, actor: str) -> PatientRow:
+        """Return a patient.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self.database.transaction() as tx:
+            row = patient_store.find(tx, patient_uuid)
+            if row is None:
+                raise NotFound("there is no such patient", place="patient_uuid")
+            audit_trail.write(tx, _read(actor, f"patient:{patient_uuid}"))
+        return row
+
+    def page(self, *, facility: str | None, band: str | None, cursor: str | None, limit: int, actor: str) -> Page:
+        """Return up to `limit` patients in a fixed order, and a cursor if there are more."""
+        after = None if cursor is None else _decode_cursor(cursor)
+        with self.database.transaction() as tx:
+            rows = patient_store.page(tx, facility=facility, band=band, after=after, limit=limit + 1)
+            audit_trail.write(tx, _read(actor, "patients", n=min(len(rows), limit)))
+        more = len(rows) > limit
+        return Page(rows[:limit], _encode_cursor(rows[limit - 1].patient_uuid) if more else None)
+
+    def timeline(self, patient_uuid: str, *, as_of: date | None, today: date, actor: str) -> Timeline:
+        """Return a patient's cycles, with labels as far as they can be known on a day, and the facts known by then.
+
+        Args:
+            patient_uuid: who.
+            as_of: the day; by default the last day the facility's exports cover, at most today.
+            today: the present day.
+            actor: who asks.
+
+        Raises:
+            NotFound: there is no such patient.
+        """
+        with self.database.transaction() as tx:
+            row = record_store.facts_of(tx, patient_uuid)
+            if row is None:
+                raise NotFound("there is no such patient", place="patient_uuid")
+            facility = facility_store.find(tx, row.facility)
+            events = record_store.events_of(tx, patient_uuid)
+            audit_trail.write(tx, _read(actor, f"patient:{patient_uuid}"))
+        until = facility.data_until if facility is not None else None
+        day = as_of or (today if until is None else min(until, today))
+        last_known = facility.last_known_on if facility is not None else None
+        reach = max((one for one in (last_known, until) if one is not None), default=day)
+        lag = facility.reporting_lag_days if facility is not None else None
+        cycles = cycles_of(unpack([row.facts]), 0, day_number(day), day_number(reach), lag or 0)
+        views = [
+            CycleView(
+                pickup_on=day_date(cycle.start),
+                days_supplied=cycle.days_supplied,
+                days_source=DaysSource(cycle.source).name.lower(),
+                expected_on=day_date(cycle.expected),
+                interruption_on=day_date(interruption_day(cycle.expected)),
+                next_pickup_on=None if cycle.next_start is None else day_date(cycle.next_start),
+                late_days=None if cycle.next_start is None else cycle.next_start - cycle.expected,
+                status=CycleStatus(cycle.status).name.lower(),
+                label=cycle.label,
+            )
+            for cycle in cycles
+        ]
+        return Timeline(patient_uuid, day, views, _event_views(events, day))
+
+    def predictions(self, patient_uuid: str, *, limit: int, actor: str) -> Sequence[StoredPrediction]:
+        """Return what was said of a patient, newest first."""
+        with self.database.transaction() as tx:
+            if patient_store.find(tx, patient_uuid) is None:
+                raise NotFound("there is no such patient", place="patient_uuid")
+            rows = prediction_store.of_patient(tx, patient_uuid, limit=limit)
+            audit_trail.write(tx, _read(actor, f"patient:{patient_uuid}"))
+        return rows
+
+    def worklist(self, *, facility: str | None, as_of: date | None, limit: int, actor: str) -> list[WorklistRow]:
+        """Return the patients with the highest risk from the predictions of one day, by default the latest."""
+        with self.database.transaction() as tx:
+            rows = patient_store.worklist(tx, facility=facility, as_of=as_of, limit=limit)
+            audit_trail.write(tx, _read(actor, f"worklist:{facility or 'all'}", n=len(rows)))
+        return rows
+
+    def facilities(self) -> Sequence[tuple[str, str | None, int]]:
+        """Return (code, name, number of patients) of each facility."""
+        with self.database.transaction() as tx:
+            return facility_store.names_with_counts(tx)
+
+
+_PERSONAL = frozenset({Kind.CITY, Kind.PHONE})
+
+
+def _event_views(events: list[Event], day: date) -> list[EventView]:
+    return [
+        EventView(
+            event.occurred_at.date(),
+            event.known_at.date(),
+            event.code,
+            None if event.value != event.value or "//" in event.code else event.value,
+        )
+        for event in events
+        if event.occurred_at.date() <= day and event.known_at.date() <= day and event.kind not in _PERSONAL
+    ]
+
+
+def _read(actor: str, target: str, *, n: int | None = None) -> AuditEvent:
+    detail = {} if n is None else {"n": n}
+    return AuditEvent(event_type="patient_read", actor=actor, action="read", target=target, detail=detail)
+
+
+def _encode_cursor(patient_uuid: str) -> str:
+    return base64.urlsafe_b64encode(patient_uuid.encode()).decode()
+
+
+def _decode_cursor(cursor: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(cursor.encode()).decode()
+    except (binascii.Error, ValueError):
+        raise InvalidInput("is no cursor of this service", place="cursor") from None

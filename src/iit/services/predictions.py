@@ -1,0 +1,255 @@
+"""Saying how likely the current refill cycle is to end in an interruption, and why.
+
+Request → record → typed columns → feature vector → raw score → calibrated risk → band and reasons → kept → answer.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, tzinfo
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iit.domain.audit import AuditEvent
+from iit.domain.errors import Conflict, InvalidInput, NotFound
+from iit.domain.interruption import NEVER, interruption_day
+from iit.domain.record import day_date, day_number
+from iit.features.columns import Columns, pack, unpack
+from iit.features.context import Contexts
+from iit.features.registry import FEATURE_NAMES, FEATURE_SET_VERSION, INDEX
+from iit.features.vector import matrix
+from iit.ingest.nmrs import read_nmrs
+from iit.model.cycles import current_cycle
+from iit.services.champion import Champion, Serving
+from iit.services.contexts import ContextCache
+from iit.store import predictions as prediction_store
+from iit.store import records as record_store
+from iit.store.database import Database
+from iit.store.predictions import PredictionRow
+from iit.telemetry import predictions_total
+
+NO_CONTEXTS = Contexts.of([])
+
+
+class Prediction(NamedTuple):
+    """What is said of a patient on a day."""
+
+    prediction_id: UUID
+    patient_uuid: str | None
+    facility: str | None
+    as_of: date
+    expected_date: date | None
+    interruption_date: date | None
+    iit_risk_score: float
+    risk_level: str
+    reasons: list[dict[str, Any]]
+    model_version: str
+    source: str
+    degraded: bool
+    stored: bool
+    data_quality: float
+    warnings: list[str]
+
+    def __repr__(self) -> str:
+        return f"Prediction({self.prediction_id})"
+
+
+class Scored(NamedTuple):
+    """A prediction and the vector it was made from, ready to be kept."""
+
+    prediction: Prediction
+    features: list[float]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Answers for documents, stored patients and ready features.
+
+    Attributes:
+        database: where records and predictions are.
+        champion: the model in service.
+        contexts: facilities in memory.
+        zone: time zone of dates without an offset.
+        today: the present day.
+    """
+
+    database: Database
+    champion: Champion
+    contexts: ContextCache
+    zone: tzinfo
+    today: Callable[[], date] = field(repr=False)
+
+    def score_document(self, data: bytes, *, as_of: date | None, explain: int) -> Scored:
+        """Score an NMRS document as it is, without keeping the record.
+
+        Args:
+            data: the document, UTF-8 JSON.
+            as_of: prediction day; by default the day the document was exported, at most today.
+            explain: how many reasons at most.
+
+        Raises:
+            InvalidInput: the document is at fault. Conflict: the patient is not at risk that day.
+            Unavailable: no model, or the facility cannot be looked up.
+        """
+        imported = read_nmrs(data, zone=self.zone)
+        patient = imported.record.patient
+        exported = imported.exported_at.date() if imported.exported_at else None
+        day = self._day(as_of, exported)
+        warnings = sorted({warning.reason for warning in imported.warnings})
+        columns = unpack([pack(imported.record)])
+        return self._score(columns, patient.patient_uuid, patient.facility, day, explain, warnings)
+
+    def score_patient(self, patient_uuid: str, *, as_of: date | None, explain: int) -> Scored:
+        """Score a stored patient.
+
+        Args:
+            patient_uuid: who.
+            as_of: prediction day; by default the last day the facility's exports cover, at most today.
+            explain: how many reasons at most.
+
+        Raises:
+            NotFound: no such patient. Conflict: not at risk that day. Unavailable: no model or no database.
+        """
+        with self.database.transaction() as tx:
+            row = record_store.facts_of(tx, patient_uuid)
+        if row is None:
+            raise NotFound("there is no such patient", place="patient_uuid")
+        held = self.contexts.get(row.facility)
+        until = None if held is None else held.data_until
+        return self._score(unpack([row.facts]), patient_uuid, row.facility, self._day(as_of, until), explain, [])
+
+    def score_features(self, features: Mapping[str, float | None], *, explain: int) -> Scored:
+        """Score ready features; those not given count as unknown.
+
+        Raises:
+            InvalidInput: a name is no feature, a value is infinite or none is given. Unavailable: no model.
+        """
+        if not features:
+            raise InvalidInput("give at least one feature", place="features")
+        vector = np.full((1, len(FEATURE_NAMES)), np.nan, np.float32)
+        for name, value in features.items():
+            place = INDEX.get(name)
+            if place is None:
+                raise InvalidInput("holds a name that is no feature of this version", place="features")
+            if value is not None:
+                if not math.isfinite(value) or abs(value) > np.finfo(np.float32).max:
+                    raise InvalidInput("must be a finite number or null", place=f"features.{name}")
+                vector[0, place] = value
+        warnings = [] if len(features) == len(FEATURE_NAMES) else ["features not given count as unknown"]
+        serving = self.champion.current()
+        return self._answer(serving, vector, None, None, self.today(), None, explain, warnings)
+
+    def _day(self, as_of: date | None, until: date | None) -> date:
+        today = self.today()
+        if as_of is None:
+            return today if until is None else min(until, today)
+        if as_of > today:
+            raise InvalidInput("must not lie in the future", place="as_of")
+        return as_of
+
+    def _score(
+        self, columns: Columns, uuid: str, facility: str, day: date, explain: int, warnings: list[str]
+    ) -> Scored:
+        serving = self.champion.current()
+        on = day_number(day)
+        cycle = current_cycle(columns, 0, on)
+        if cycle is None:
+            raise Conflict("no ARV pick-up is known by that day", place="as_of")
+        if cycle.exit_day != NEVER:
+            raise Conflict("not at risk: died, was transferred out or stopped by that day", place="as_of")
+        if on >= interruption_day(cycle.expected):
+            raise Conflict(
+                f"this cycle was already interrupted, on {day_date(interruption_day(cycle.expected))}", place="as_of"
+            )
+        held = self.contexts.get(facility)
+        known = held is not None and held.contexts.n_facilities > 0
+        contexts = held.contexts if held is not None and known else NO_CONTEXTS
+        if not known:
+            warnings = [*warnings, "the facility's own figures are not known yet"]
+        vector = matrix(
+            columns,
+            np.array([0 if known else -1], np.int32),
+            np.zeros(1, np.int64),
+            np.array([on], np.int32),
+            contexts,
+        )
+        return self._answer(serving, vector, uuid, facility, day, cycle.expected, explain, warnings)
+
+    def _answer(
+        self,
+        serving: Serving,
+        vector: NDArray[np.float32],
+        uuid: str | None,
+        facility: str | None,
+        day: date,
+        expected: int | None,
+        explain: int,
+        warnings: list[str],
+    ) -> Scored:
+        scorer, source = serving
+        risk = float(scorer.score(vector)[0])
+        band = scorer.band(risk)
+        reasons = scorer.explain(vector, explain)[0] if explain else []
+        predictions_total.labels(band, source).inc()
+        prediction = Prediction(
+            prediction_id=uuid4(),
+            patient_uuid=uuid,
+            facility=facility,
+            as_of=day,
+            expected_date=None if expected is None else day_date(expected),
+            interruption_date=None if expected is None else day_date(interruption_day(expected)),
+            iit_risk_score=risk,
+            risk_level=band,
+            reasons=[reason._asdict() for reason in reasons],
+            model_version=scorer.version,
+            source=source,
+            degraded=source != "champion",
+            stored=False,
+            data_quality=round(float(1 - np.isnan(vector).mean()), 4),
+            warnings=warnings,
+        )
+        return Scored(prediction, vector[0].tolist())
+
+    def keep(self, scored: Sequence[Scored], *, actor: str) -> list[Prediction]:
+        """Keep predictions with their audit events in one transaction and return them marked as stored."""
+        rows = [row_of(one, actor) for one in scored]
+        with self.database.transaction() as tx:
+            prediction_store.save(tx, rows, audit=[audit_of(row) for row in rows])
+        return [one.prediction._replace(stored=True) for one in scored]
+
+
+def row_of(scored: Scored, actor: str) -> PredictionRow:
+    """Return the row to store."""
+    told = scored.prediction
+    return PredictionRow(
+        prediction_id=told.prediction_id,
+        patient_uuid=told.patient_uuid,
+        facility=told.facility,
+        model_version=told.model_version,
+        as_of=told.as_of,
+        expected_on=told.expected_date,
+        risk_score=told.iit_risk_score,
+        risk_band=told.risk_level,
+        reasons=told.reasons,
+        features=scored.features,
+        feature_set_version=FEATURE_SET_VERSION,
+        source=told.source,
+        data_quality=told.data_quality,
+        warnings=told.warnings,
+        requested_by=actor,
+    )
+
+
+def audit_of(row: PredictionRow) -> AuditEvent:
+    """Return the audit event of a prediction."""
+    target = f"patient:{row.patient_uuid}" if row.patient_uuid else "features"
+    return AuditEvent(
+        event_type="prediction",
+        actor=row.requested_by,
+        action="execute",
+        target=target,
+        detail={"prediction_id": str(row.prediction_id), "model_version": row.model_version},
+    )
