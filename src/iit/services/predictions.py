@@ -57,6 +57,17 @@ class Prediction(NamedTuple):
         return f"Prediction({self.prediction_id})"
 
 
+class Asked(NamedTuple):
+    """What a prediction is asked about: whom, where, when, and what to warn of."""
+
+    patient_uuid: str | None
+    facility: str | None
+    as_of: date
+    expected: int | None
+    explain: int
+    warnings: list[str]
+
+
 class Scored(NamedTuple):
     """A prediction and the vector it was made from, ready to be kept."""
 
@@ -140,7 +151,7 @@ class Predictor:
                 vector[0, place] = value
         warnings = [] if len(features) == len(FEATURE_NAMES) else ["features not given count as unknown"]
         serving = self.champion.current()
-        return self._answer(serving, vector, None, None, self.today(), None, explain, warnings)
+        return _answer(serving, vector, Asked(None, None, self.today(), None, explain, warnings))
 
     def _day(self, as_of: date | None, until: date | None) -> date:
         today = self.today()
@@ -176,42 +187,7 @@ class Predictor:
             np.array([on], np.int32),
             contexts,
         )
-        return self._answer(serving, vector, uuid, facility, day, cycle.expected, explain, warnings)
-
-    def _answer(
-        self,
-        serving: Serving,
-        vector: NDArray[np.float32],
-        uuid: str | None,
-        facility: str | None,
-        day: date,
-        expected: int | None,
-        explain: int,
-        warnings: list[str],
-    ) -> Scored:
-        scorer, source = serving
-        risk = float(scorer.score(vector)[0])
-        band = scorer.band(risk)
-        reasons = scorer.explain(vector, explain)[0] if explain else []
-        predictions_total.labels(band, source).inc()
-        prediction = Prediction(
-            prediction_id=uuid4(),
-            patient_uuid=uuid,
-            facility=facility,
-            as_of=day,
-            expected_date=None if expected is None else day_date(expected),
-            interruption_date=None if expected is None else day_date(interruption_day(expected)),
-            iit_risk_score=risk,
-            risk_level=band,
-            reasons=[reason._asdict() for reason in reasons],
-            model_version=scorer.version,
-            source=source,
-            degraded=source != "champion",
-            stored=False,
-            data_quality=round(float(1 - np.isnan(vector).mean()), 4),
-            warnings=warnings,
-        )
-        return Scored(prediction, vector[0].tolist())
+        return _answer(serving, vector, Asked(uuid, facility, day, cycle.expected, explain, warnings))
 
     def keep(self, scored: Sequence[Scored], *, actor: str) -> list[Prediction]:
         """Keep predictions with their audit events in one transaction and return them marked as stored."""
@@ -219,6 +195,33 @@ class Predictor:
         with self.database.transaction() as tx:
             prediction_store.save(tx, rows, audit=[audit_of(row) for row in rows])
         return [one.prediction._replace(stored=True) for one in scored]
+
+
+def _answer(serving: Serving, vector: NDArray[np.float32], asked: Asked) -> Scored:
+    scorer, source = serving
+    risk = float(scorer.score(vector)[0])
+    band = scorer.band(risk)
+    reasons = scorer.explain(vector, asked.explain)[0] if asked.explain else []
+    predictions_total.labels(band, source).inc()
+    expected = asked.expected
+    prediction = Prediction(
+        prediction_id=uuid4(),
+        patient_uuid=asked.patient_uuid,
+        facility=asked.facility,
+        as_of=asked.as_of,
+        expected_date=None if expected is None else day_date(expected),
+        interruption_date=None if expected is None else day_date(interruption_day(expected)),
+        iit_risk_score=risk,
+        risk_level=band,
+        reasons=[reason._asdict() for reason in reasons],
+        model_version=scorer.version,
+        source=source,
+        degraded=source != "champion",
+        stored=False,
+        data_quality=round(float(1 - np.isnan(vector).mean()), 4),
+        warnings=asked.warnings,
+    )
+    return Scored(prediction, vector[0].tolist())
 
 
 def row_of(scored: Scored, actor: str) -> PredictionRow:

@@ -1,0 +1,1 @@
+"""Models: from landmarks to a bundle that scores and explains. Arrays and files; no SQL, no HTTP."""
