@@ -1,0 +1,51 @@
+# Everything a newcomer needs: `make run` starts the service with a synthetic cohort, `make test` proves it.
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+  command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+SERVE_STAMP := $(VENV)/.train.stamp
+DEV_STAMP := $(VENV)/.dev.stamp
+PORT ?= 8000
+TEST_JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check fix bench lock
+
+help: ## List what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(DEV_STAMP) ## Make the environment with everything for development
+
+run: $(SERVE_STAMP) ## Start the service with a synthetic cohort on http://localhost:8000
+	$(BIN)/iit demo --port $(PORT)
+
+test: $(DEV_STAMP) ## Run all ordinary tests
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
+
+check: $(DEV_STAMP) ## Check format, lint, types, architecture and generated documents; runs all, then counts
+	@bash scripts/check.sh
+
+fix: $(DEV_STAMP) ## Format and mend what can be mended by itself
+	$(BIN)/ruff format src tests scripts benchmarks
+	$(BIN)/ruff check --fix src tests scripts benchmarks
+
+bench: $(DEV_STAMP) ## Run the benchmarks
+	$(BIN)/python -m benchmarks
+
+lock: $(DEV_STAMP) ## Lock the newest allowed versions anew
+	bash scripts/lock.sh $(BIN)/uv
+
+$(BIN)/uv:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed (Debian, Ubuntu: apt-get install python3)" >&2; exit 1; }
+	@$(PYTHON) scripts/make_environment.py $(VENV)
+
+$(SERVE_STAMP): requirements-train.txt pyproject.toml | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-train.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+$(DEV_STAMP): requirements-dev.txt pyproject.toml | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@ $(SERVE_STAMP)
