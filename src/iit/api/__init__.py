@@ -1,0 +1,1 @@
+"""The HTTP door: translates requests and answers; no rule of the domain lives here."""

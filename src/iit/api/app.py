@@ -1,0 +1,24 @@
+"""The application: routes, problem documents and what surrounds every request."""
+
+from fastapi import FastAPI
+
+from iit import __version__
+from iit.api import health, models, patients, predictions, problems
+from iit.api.middleware import Surroundings
+from iit.bootstrap import Service
+
+
+def create_app(service: Service) -> FastAPI:
+    """Return the API over a service."""
+    app = FastAPI(
+        title="IIT ML Service",
+        version=__version__,
+        description="How likely the current refill cycle of a patient on HIV treatment is to be interrupted, and why.",
+        redoc_url=None,
+    )
+    app.state.service = service
+    for module in (predictions, patients, models, health):
+        app.include_router(module.router)
+    problems.install(app)
+    app.add_middleware(Surroundings, max_body_bytes=service.settings.max_body_bytes)
+    return app

@@ -1,0 +1,71 @@
+"""Errors as RFC 9457 problem documents. They name the place and the reason and never echo a value."""
+
+import logging
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from iit.domain.errors import NotAuthenticated, ServiceError, Unavailable
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem(
+    status: int, kind: str, detail: str | None = None, *, errors: list[dict[str, str]] | None = None
+) -> JSONResponse:
+    """Return a problem document."""
+    body: dict[str, object] = {
+        "type": f"urn:iit:problem:{kind}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+    }
+    if detail is not None:
+        body["detail"] = detail
+    if errors:
+        body["errors"] = errors
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application with a problem document."""
+    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _bug)
+
+
+async def _service_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ServiceError)  # noqa: S101 - what it was registered for
+    errors = [{"place": error.place, "reason": error.reason}] if error.place else None
+    answer = problem(error.status, error.kind, error.reason, errors=errors)
+    if isinstance(error, Unavailable):
+        answer.headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, NotAuthenticated):
+        answer.headers["WWW-Authenticate"] = 'ApiKey realm="iit"'
+    return answer
+
+
+async def _validation_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - what it was registered for
+    errors = [
+        {"place": ".".join(str(part) for part in one["loc"]), "reason": str(one["type"]).replace("_", " ")}
+        for one in error.errors()
+    ]
+    return problem(422, "invalid_input", "the request is not as documented", errors=errors)
+
+
+async def _http_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - what it was registered for
+    answer = problem(error.status_code, HTTPStatus(error.status_code).phrase.lower().replace(" ", "_"))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _bug(_request: Request, error: Exception) -> JSONResponse:
+    log.error("request failed", exc_info=error)
+    return problem(500, "internal_error", "the service failed; its log tells more")
