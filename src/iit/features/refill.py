@@ -1,0 +1,49 @@
+"""Family C: the current refill and its appointment (12 features)."""
+
+from math import nan
+
+from iit.features.calendar import civil, is_holiday_window
+
+FIRST = 38
+
+
+def mmd_band(days):
+    """Return 0 for under 3 months of supply, 1 for 3 to 5, 2 for 6 or more (84 and 168 days: 12 and 24 weeks)."""
+    if days >= 168:
+        return 2.0
+    return 1.0 if days >= 84 else 0.0
+
+
+def refill(as_of, v_day, v_kind, v_value, n, last, cycles, count, eids, out):
+    """Fill features 38 to 49."""
+    if count == 0:
+        for i in range(38, 50):
+            out[i] = nan
+        return
+    current = count - 1
+    start, days, expected = cycles[0, current], cycles[1, current], cycles[3, current]
+    total = 0.0
+    begin = max(0, count - 3)
+    for i in range(begin, count):
+        total += cycles[1, i]
+    out[38] = float(days)
+    out[39] = total / (count - begin)
+    out[40] = mmd_band(days)
+    out[41] = nan
+    if count > 1:
+        out[41] = 1.0 if mmd_band(days) != mmd_band(cycles[1, current - 1]) else 0.0
+    out[42] = float(expected - as_of)
+    out[43] = float(as_of - start)
+    out[44] = float(cycles[2, current])
+    appointment = last[11]  # Kind.APPOINTMENT
+    out[45] = nan
+    if appointment >= 0 and v_day[appointment] >= start:
+        out[45] = v_value[appointment] - expected
+    out[46] = float((expected + 3) % 7)  # 0 Monday: 1970-01-01 was a Thursday
+    out[47] = float(civil(expected)[1])
+    out[48] = 1.0 if is_holiday_window(expected, eids) else 0.0
+    drugs = 0
+    for i in range(n):
+        if v_kind[i] == 5 and v_day[i] == start:  # Kind.ARV_DRUG
+            drugs += 1
+    out[49] = float(drugs) if drugs > 0 else nan
