@@ -8,16 +8,25 @@ kernels compile the very same code (see `iit.features.compiled`).
 """
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import MutableSequence, Sequence
+from typing import Any, Final, Protocol
 
 GRACE_DAYS: Final = 28  # PEPFAR MER 2.x, TX_ML
 MIN_DAYS_SUPPLIED: Final = 1
 MAX_DAYS_SUPPLIED: Final = 365
 DEFAULT_DAYS_SUPPLIED: Final = 30
 NEVER: Final = 2_000_000_000  # a day after every real one
+
+
+class Numbers(Protocol):
+    """A list or an array of numbers."""
+
+    def __getitem__(self, place: int, /) -> Any: ...
+
+
+class Room(Numbers, Protocol):
+    """A list or an array that receives numbers."""
+
+    def __setitem__(self, place: int, number: int, /) -> None: ...
 
 
 class DaysSource(IntEnum):
@@ -77,15 +86,15 @@ def expected_contact(pickup: int, days: int, appointment: int, policy: int) -> i
 
 
 def find_cycles(
-    day: "Sequence[int]",
-    kind: "Sequence[int]",
-    value: "Sequence[float]",
+    day: Numbers,
+    kind: Numbers,
+    value: Numbers,
     n: int,
     policy: int,
-    start: "MutableSequence[int]",
-    supply: "MutableSequence[int]",
-    source: "MutableSequence[int]",
-    expected: "MutableSequence[int]",
+    start: Room,
+    supply: Room,
+    source: Room,
+    expected: Room,
 ) -> int:
     """Find the refill cycles in a record: one for each day with an ARV pick-up.
 
@@ -157,15 +166,15 @@ def is_exit(kind: int, value: float) -> bool:
     return kind == 52 and (value == 159492.0 or value == 165889.0 or value == 165916.0)  # Kind.TERMINATION
 
 
-def first_exit(day: "Sequence[int]", kind: "Sequence[int]", value: "Sequence[float]", n: int, since: int) -> int:
+def first_exit(day: Numbers, kind: Numbers, value: Numbers, n: int, since: int) -> int:
     """Return the first day, not before `since`, on which the patient died, was transferred out or stopped; or NEVER."""
     for i in range(n):
         if day[i] >= since and is_exit(kind[i], value[i]):
-            return day[i]
+            return int(day[i])
     return NEVER
 
 
-def died_before(day: "Sequence[int]", kind: "Sequence[int]", value: "Sequence[float]", n: int, on: int) -> bool:
+def died_before(day: Numbers, kind: Numbers, value: Numbers, n: int, on: int) -> bool:
     """Return whether a death is recorded before the day: later pick-ups of such a record cannot be trusted."""
     for i in range(n):
         if day[i] >= on:

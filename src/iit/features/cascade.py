@@ -3,12 +3,13 @@
 from math import nan
 
 from iit.domain.interruption import GRACE_DAYS
+from iit.features.arrays import Floats, Ints, Tables
 from iit.features.calendar import DAYS_PER_MONTH
 
 FIRST = 30
 
 
-def place_of(kind, answer, kinds, answers, places):
+def place_of(kind: int, answer: int, kinds: Ints, answers: Ints, places: Ints) -> float:
     """Return an answer's place in its table, 0 for another answer."""
     for i in range(len(kinds)):
         if kinds[i] == kind and answers[i] == answer:
@@ -16,7 +17,19 @@ def place_of(kind, answer, kinds, answers, places):
     return 0.0
 
 
-def cascade(as_of, v_day, v_kind, v_value, n, last, cycles, late, count, tables, out):
+def cascade(
+    as_of: int,
+    v_day: Ints,
+    v_kind: Ints,
+    v_value: Floats,
+    n: int,
+    last: Ints,
+    cycles: Ints,
+    late: Floats,
+    count: int,
+    tables: Tables,
+    out: Floats,
+) -> None:
     """Fill features 30 to 37."""
     interruptions, within_12m, within_24m, days_out, restart, longest_out = 0, 0, 0, 0, -1, 0
     for i in range(1, count):

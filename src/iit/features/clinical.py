@@ -7,20 +7,23 @@ HIV disease: CD4 under 200 cells/uL or WHO stage 3 or 4 (WHO 2017).
 import math
 from math import nan
 
+from iit.features.arrays import Floats, Ints, Tables
 from iit.features.cascade import place_of
 
 FIRST = 72
 YEAR = 365
 
 
-def viral_load_category(copies):
+def viral_load_category(copies: float) -> float:
     """Return 1 under 50 copies/mL, 2 for 50 to 999, 3 from 1000."""
     if copies < 50:
         return 1.0
     return 2.0 if copies < 1000 else 3.0
 
 
-def viral_load(as_of, v_day, v_kind, v_value, n, last, on_art_days, out):
+def viral_load(
+    as_of: int, v_day: Ints, v_kind: Ints, v_value: Floats, n: int, last: Ints, on_art_days: float, out: Floats
+) -> None:
     """Fill features 72 to 77: the latest viral load by specimen day and how often it was taken."""
     latest = last[30]  # Kind.VIRAL_LOAD
     taken, high = 0, 0
@@ -44,8 +47,11 @@ def viral_load(as_of, v_day, v_kind, v_value, n, last, on_art_days, out):
     out[77] = 1.0 if is_due else 0.0
 
 
-def weight_change(as_of, v_day, v_kind, v_value, n):
-    """Return the latest weight's change in percent against the oldest of the 183 days before it; NaN for fewer than two."""
+def weight_change(as_of: int, v_day: Ints, v_kind: Ints, v_value: Floats, n: int) -> float:
+    """Return the change in percent of the latest weight against the oldest of the 183 days before it.
+
+    NaN with fewer than two weights, or if the latest is over a year old.
+    """
     newest, oldest = -1, -1
     for i in range(n - 1, -1, -1):
         if v_kind[i] == 13 and v_value[i] > 0:  # Kind.WEIGHT_KG
@@ -55,10 +61,20 @@ def weight_change(as_of, v_day, v_kind, v_value, n):
                 oldest = i
     if newest < 0 or oldest < 0 or v_day[newest] <= as_of - YEAR:
         return nan
-    return 100.0 * (v_value[newest] - v_value[oldest]) / v_value[oldest]
+    return float(100.0 * (v_value[newest] - v_value[oldest]) / v_value[oldest])
 
 
-def clinical(as_of, v_day, v_kind, v_value, n, last, on_art_days, tables, out):
+def clinical(
+    as_of: int,
+    v_day: Ints,
+    v_kind: Ints,
+    v_value: Floats,
+    n: int,
+    last: Ints,
+    on_art_days: float,
+    tables: Tables,
+    out: Floats,
+) -> None:
     """Fill features 72 to 87."""
     viral_load(as_of, v_day, v_kind, v_value, n, last, on_art_days, out)
     for i in range(78, 88):

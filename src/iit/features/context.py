@@ -17,6 +17,7 @@ from iit.domain import interruption
 from iit.domain.errors import InvalidInput
 from iit.domain.interruption import GRACE_DAYS, NEVER
 from iit.features import calendar
+from iit.features.arrays import Floats, Ints
 from iit.features.columns import Columns
 from iit.features.compiled import compiled, inlined
 
@@ -73,7 +74,9 @@ class FacilityContext:
             InvalidInput: cut off or of another version.
         """
         if len(packed) < _HEADER.size or packed[0] != _VERSION:
-            raise InvalidInput("a facility context is of another version: compute it anew with `iit facilities refresh`")
+            raise InvalidInput(
+                "a facility context is of another version: compute it anew with `iit facilities refresh`"
+            )
         _, first, n_months, n_known, n_pairs, home, level, lag = _HEADER.unpack_from(packed)
         if len(packed) != _HEADER.size + 12 * n_months + 4 * n_known + 8 * n_pairs:
             raise InvalidInput("a facility context is cut off")
@@ -83,7 +86,9 @@ class FacilityContext:
         known = np.frombuffer(packed, "<i4", n_known, at)
         at += 4 * n_known
         expected = np.frombuffer(packed, "<i4", n_pairs, at)
-        return cls(first, months, known, expected, np.frombuffer(packed, "<i4", n_pairs, at + 4 * n_pairs), home, level, lag)
+        return cls(
+            first, months, known, expected, np.frombuffer(packed, "<i4", n_pairs, at + 4 * n_pairs), home, level, lag
+        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -153,11 +158,24 @@ def _offsets(lengths: Sequence[int]) -> NDArray[np.int64]:
     return offsets
 
 
-def find_all_cycles(policy, offsets, day, known, kind, value, owner, start, expected, start_known, exit_day, exit_known):
+def find_all_cycles(
+    policy: int,
+    offsets: Ints,
+    day: Ints,
+    known: Ints,
+    kind: Ints,
+    value: Floats,
+    owner: Ints,
+    start: Ints,
+    expected: Ints,
+    start_known: Ints,
+    exit_day: Ints,
+    exit_known: Ints,
+) -> int:
     """Find the cycles of all patients; return their number.
 
-    Receives for each cycle: place of its patient, pick-up day, expected day, the day the pick-up became known, the first
-    exit on or after it and the day that became known (NEVER for none).
+    Receives for each cycle: place of its patient, pick-up day, expected day, the day the pick-up became known, the
+    first exit on or after it and the day that became known (NEVER for none).
     """
     total = 0
     longest = 1
@@ -167,9 +185,7 @@ def find_all_cycles(policy, offsets, day, known, kind, value, owner, start, expe
     for p in range(len(offsets) - 1):
         a, b = offsets[p], offsets[p + 1]
         n = b - a
-        count = interruption.find_cycles(
-            day[a:b], kind[a:b], value[a:b], n, policy, room[0], room[1], room[2], room[3]
-        )
+        count = interruption.find_cycles(day[a:b], kind[a:b], value[a:b], n, policy, room[0], room[1], room[2], room[3])
         fact = a
         for i in range(count):
             owner[total] = p
@@ -189,15 +205,25 @@ def find_all_cycles(policy, offsets, day, known, kind, value, owner, start, expe
     return total
 
 
-def first_at_least(days, a, b, wanted):
+def first_at_least(days: Ints, a: int, b: int, wanted: int) -> int:
     """Return the first of the sorted days [a, b) that is not before `wanted`, or NEVER."""
     place = a + np.searchsorted(days[a:b], wanted)
     return days[place] if place < b else NEVER
 
 
 def count_months(
-    owner, start, expected, start_known, exit_day, exit_known, facility, known_days, known_at, month_days, sums
-):
+    owner: Ints,
+    start: Ints,
+    expected: Ints,
+    start_known: Ints,
+    exit_day: Ints,
+    exit_known: Ints,
+    facility: Ints,
+    known_days: Ints,
+    known_at: Ints,
+    month_days: Ints,
+    sums: Floats,
+) -> None:
     """Add each cycle to the months in which it tells something.
 
     `sums` (f, months, 5): resolved cycles and interruptions, returns and their days late, all of the six months before
@@ -267,7 +293,8 @@ def shrunk(interrupted: NDArray[np.float64], resolved: NDArray[np.float64]) -> N
     between = (resolved * (own - rate) ** 2).sum() / total - chance * (resolved > 0).sum() / total
     weight = chance / between - 1 if between > 0 else _PRIOR_BOUNDS[1]
     weight = float(np.clip(weight, *_PRIOR_BOUNDS))
-    return (interrupted + weight * rate) / (resolved + weight)
+    rates: NDArray[np.float64] = (interrupted + weight * rate) / (resolved + weight)
+    return rates
 
 
 def build_contexts(
@@ -327,7 +354,7 @@ def build_contexts(
 
 
 def _months(columns: Columns) -> tuple[NDArray[np.int64], int]:
-    """Return the first day of each month from the first pick-up to the month after the last known day, and the first."""
+    """Return each month's first day, first pick-up to the month after the last known day; and the first month."""
     pickups = columns.day[columns.kind == 1]
     if not len(pickups):
         return np.empty(0, np.int64), 0

@@ -4,19 +4,20 @@ from math import nan
 
 import numpy as np
 
+from iit.features.arrays import Arrays, Floats, Ints
 from iit.features.calendar import month_index
 
 FIRST = 92
 
 
-def count_expected(expected, known, a, b, day, as_of):
+def count_expected(expected: Ints, known: Ints, a: int, b: int, day: int, as_of: int) -> int:
     """Return how many of the sorted pairs [a, b) have this expected day and were known by `as_of`."""
     left = a + np.searchsorted(expected[a:b], day)
     right = a + np.searchsorted(expected[a:b], day + 1)
     return int(np.searchsorted(known[left:right], as_of + 1))
 
 
-def facility(as_of, place, current_expected, contexts, out):
+def facility(as_of: int, place: int, current_expected: int, contexts: Arrays, out: Floats) -> None:
     """Fill features 92 to 97 from the context of the facility at `place`; NaN for an unknown facility (-1)."""
     for i in range(92, 98):
         out[i] = nan

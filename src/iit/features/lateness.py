@@ -8,11 +8,12 @@ import math
 from math import nan
 
 from iit.domain.interruption import GRACE_DAYS
+from iit.features.arrays import Floats, Ints
 
 FIRST = 0
 
 
-def count_late(late, count, window, least):
+def count_late(late: Floats, count: int, window: int, least: int) -> float:
     """Return how many of the last `window` returns were at least `least` days late; NaN without a return."""
     if count < 2:
         return nan
@@ -23,7 +24,7 @@ def count_late(late, count, window, least):
     return float(total)
 
 
-def mean_late(late, count, window):
+def mean_late(late: Floats, count: int, window: int) -> float:
     """Return the mean days late of the last `window` returns; NaN without a return."""
     if count < 2:
         return nan
@@ -34,7 +35,7 @@ def mean_late(late, count, window):
     return total / (count - begin)
 
 
-def covered_share(cycles, count, as_of, window):
+def covered_share(cycles: Ints, count: int, as_of: int, window: int) -> float:
     """Return the share of days with medicine in the `window` days to `as_of`, or since the first pick-up if later."""
     if count < 1:
         return nan
@@ -50,7 +51,7 @@ def covered_share(cycles, count, as_of, window):
     return covered / float(as_of + 1 - begin)
 
 
-def spread(late, count, window):
+def spread(late: Floats, count: int, window: int) -> tuple[float, float]:
     """Return (standard deviation of days late, slope of lateness a return) of the last `window` returns.
 
     NaN with fewer than two returns. The deviation divides by the number of returns.
@@ -76,7 +77,7 @@ def spread(late, count, window):
     return math.sqrt(squares / n), cross / run
 
 
-def longest_gap(cycles, count, as_of, window):
+def longest_gap(cycles: Ints, count: int, as_of: int, window: int) -> float:
     """Return the longest run of days without medicine in the last `window` days; NaN before the first pick-up."""
     if count < 1:
         return nan
@@ -91,7 +92,7 @@ def longest_gap(cycles, count, as_of, window):
     return float(max(longest, as_of + 1 - reach, 0))
 
 
-def lateness(as_of, cycles, late, count, out):
+def lateness(as_of: int, cycles: Ints, late: Floats, count: int, out: Floats) -> None:
     """Fill features 0 to 29."""
     out[0] = late[count - 1] if count >= 2 else nan
     out[1] = late[count - 2] if count >= 3 else nan

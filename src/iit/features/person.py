@@ -2,12 +2,13 @@
 
 from math import nan
 
+from iit.features.arrays import Floats, Ints, Tables
 from iit.features.cascade import place_of
 
 FIRST = 62
 
 
-def age_band(age):
+def age_band(age: float) -> float:
     """Return 0 under 15 years, 1 for 15 to 24, 2 for 25 to 49, 3 from 50."""
     if age < 15:
         return 0.0
@@ -16,7 +17,7 @@ def age_band(age):
     return 2.0 if age < 50 else 3.0
 
 
-def person(as_of, v_day, v_value, last, home_city, tables, out):
+def person(as_of: int, v_day: Ints, v_value: Floats, last: Ints, home_city: int, tables: Tables, out: Floats) -> None:
     """Fill features 62 to 71."""
     for i in range(62, 72):
         out[i] = nan

@@ -2,13 +2,16 @@
 
 from math import nan
 
+from iit.features.arrays import Floats, Ints, Tables
 from iit.features.calendar import DAYS_PER_MONTH
 from iit.features.cascade import place_of
 
 FIRST = 88
 
 
-def pregnancy(as_of, v_day, v_kind, v_value, n, last, tables, out):
+def pregnancy(
+    as_of: int, v_day: Ints, v_kind: Ints, v_value: Floats, n: int, last: Ints, tables: Tables, out: Floats
+) -> None:
     """Fill features 88 to 91. A pregnancy or breastfeeding told more than 18 months ago no longer counts."""
     for i in range(88, 91):
         out[i] = nan

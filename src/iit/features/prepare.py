@@ -3,11 +3,27 @@
 from math import nan
 
 from iit.domain.interruption import find_cycles
+from iit.features.arrays import Floats, Ints
 
 N_KINDS = 72
 
 
-def prepare(a, b, as_of, policy, day, known, kind, value, v_day, v_kind, v_value, last, cycles, late):
+def prepare(
+    a: int,
+    b: int,
+    as_of: int,
+    policy: int,
+    day: Ints,
+    known: Ints,
+    kind: Ints,
+    value: Floats,
+    v_day: Ints,
+    v_kind: Ints,
+    v_value: Floats,
+    last: Ints,
+    cycles: Ints,
+    late: Floats,
+) -> tuple[int, int]:
     """Copy the visible facts and find their cycles; return (number of facts, number of cycles).
 
     Args:

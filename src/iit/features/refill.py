@@ -2,19 +2,31 @@
 
 from math import nan
 
+from iit.features.arrays import Floats, Ints
 from iit.features.calendar import civil, is_holiday_window
 
 FIRST = 38
 
 
-def mmd_band(days):
+def mmd_band(days: int) -> float:
     """Return 0 for under 3 months of supply, 1 for 3 to 5, 2 for 6 or more (84 and 168 days: 12 and 24 weeks)."""
     if days >= 168:
         return 2.0
     return 1.0 if days >= 84 else 0.0
 
 
-def refill(as_of, v_day, v_kind, v_value, n, last, cycles, count, eids, out):
+def refill(
+    as_of: int,
+    v_day: Ints,
+    v_kind: Ints,
+    v_value: Floats,
+    n: int,
+    last: Ints,
+    cycles: Ints,
+    count: int,
+    eids: Ints,
+    out: Floats,
+) -> None:
     """Fill features 38 to 49."""
     if count == 0:
         for i in range(38, 50):

@@ -2,13 +2,14 @@
 
 from math import nan
 
+from iit.features.arrays import Floats, Ints, Tables
 from iit.features.calendar import DAYS_PER_MONTH
 from iit.features.cascade import place_of
 
 FIRST = 50
 
 
-def line_number(answer):
+def line_number(answer: int) -> float:
     """Return 1, 2 or 3 for a regimen line's concept, NaN for another."""
     if answer == 164506 or answer == 164507:
         return 1.0
@@ -19,7 +20,7 @@ def line_number(answer):
     return nan
 
 
-def is_dtg(answer, regimens):
+def is_dtg(answer: int, regimens: Ints) -> float:
     """Return whether a regimen's concept holds dolutegravir."""
     for i in range(len(regimens)):
         if regimens[i] == answer:
@@ -27,7 +28,7 @@ def is_dtg(answer, regimens):
     return 0.0
 
 
-def earliest(v_kind, v_value, n, kind, limit):
+def earliest(v_kind: Ints, v_value: Floats, n: int, kind: int, limit: int) -> int:
     """Return the earliest day told by facts of a kind, not after a limit; -1 for none."""
     found = -1
     for i in range(n):
@@ -38,7 +39,19 @@ def earliest(v_kind, v_value, n, kind, limit):
     return found
 
 
-def treatment(as_of, v_day, v_kind, v_value, n, last, cycles, count, tables, dtg, out):
+def treatment(
+    as_of: int,
+    v_day: Ints,
+    v_kind: Ints,
+    v_value: Floats,
+    n: int,
+    last: Ints,
+    cycles: Ints,
+    count: int,
+    tables: Tables,
+    dtg: Ints,
+    out: Floats,
+) -> None:
     """Fill features 50 to 61."""
     for i in range(50, 62):
         out[i] = nan

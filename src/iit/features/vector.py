@@ -1,5 +1,6 @@
 """From a record to its features: one path for one patient and for all."""
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from iit.features import (
     treatment,
 )
 from iit.features.answers import DTG_REGIMENS, tables
+from iit.features.arrays import Arrays, Floats, Ints, Room, Tables
 from iit.features.columns import Columns
 from iit.features.compiled import compiled, inlined
 from iit.features.context import Contexts
@@ -30,7 +32,24 @@ DTG: Final = np.array(DTG_REGIMENS, np.int64)
 EIDS: Final = calendar.EIDS
 
 
-def fill(as_of, policy, a, b, day, known, kind, value, place, home_city, contexts, tables, dtg, eids, room, out):
+def fill(
+    as_of: int,
+    policy: int,
+    a: int,
+    b: int,
+    day: Ints,
+    known: Ints,
+    kind: Ints,
+    value: Floats,
+    place: int,
+    home_city: int,
+    contexts: Arrays,
+    tables: Tables,
+    dtg: Ints,
+    eids: Ints,
+    room: Room,
+    out: Floats,
+) -> None:
     """Fill one vector. `room` holds scratch arrays at least as long as the longest record."""
     v_day, v_kind, v_value, last, cycles, late = room
     n, count = prepare.prepare(a, b, as_of, policy, day, known, kind, value, v_day, v_kind, v_value, last, cycles, late)
@@ -47,8 +66,23 @@ def fill(as_of, policy, a, b, day, known, kind, value, place, home_city, context
 
 
 def fill_all(
-    policy, offsets, day, known, kind, value, of_facility, patients, days, home_city, contexts, tables, dtg, eids, room, result
-):
+    policy: int,
+    offsets: Ints,
+    day: Ints,
+    known: Ints,
+    kind: Ints,
+    value: Floats,
+    of_facility: Ints,
+    patients: Ints,
+    days: Ints,
+    home_city: Ints,
+    contexts: Arrays,
+    tables: Tables,
+    dtg: Ints,
+    eids: Ints,
+    room: Room,
+    result: Floats,
+) -> None:
     """Fill a row of `result` for each (patient, day)."""
     out = np.empty(98, np.float64)
     for r in range(len(patients)):
@@ -98,7 +132,7 @@ def matrix(
     contexts: Contexts,
     policy: int = 0,
     *,
-    kernel=_fill_all,
+    kernel: Callable[..., None] = _fill_all,
 ) -> NDArray[np.float32]:
     """Return the features of patients on days.
 

@@ -1,0 +1,12 @@
+"""Names for the arrays that kernels take, for the reader and the type checker; compiling ignores them."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints: TypeAlias = NDArray[np.signedinteger[Any]]
+Floats: TypeAlias = NDArray[np.floating[Any]]
+Tables: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+Room: TypeAlias = tuple[NDArray[Any], ...]
+Arrays: TypeAlias = tuple[NDArray[Any], ...]

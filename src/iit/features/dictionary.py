@@ -1,0 +1,21 @@
+"""The feature dictionary as a page: generated from the registry, so that it cannot rot."""
+
+from iit.features.registry import FEATURE_SET_VERSION, FEATURES
+
+
+def as_markdown() -> str:
+    """Return the dictionary of features as Markdown."""
+    lines = [
+        "# Features",
+        "",
+        f"Feature set {FEATURE_SET_VERSION}: {len(FEATURES)} features, in the order of the vector. "
+        "Generated from `iit.features.registry`; every value is as known at the end of the prediction day.",
+        "",
+        "| # | name | family | unit | meaning | source | unknown |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for place, one in enumerate(FEATURES):
+        lines.append(
+            f"| {place} | `{one.name}` | {one.family} | {one.unit} | {one.meaning} | {one.source} | {one.missing} |"
+        )
+    return "\n".join(lines) + "\n"
