@@ -5,6 +5,7 @@ import pwd
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from iit.domain.errors import Unavailable
 
@@ -33,8 +34,8 @@ class Account:
 
     def run(self, command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a program under this account, in the root folder, with its output captured."""
-        identity = {} if self.uid is None else {"user": self.uid, "group": self.gid, "extra_groups": []}
-        return subprocess.run(  # noqa: S603 - our own commands
+        identity: dict[str, Any] = {} if self.uid is None else {"user": self.uid, "group": self.gid, "extra_groups": []}
+        done: subprocess.CompletedProcess[str] = subprocess.run(  # noqa: S603 - our own commands
             command,
             cwd="/",
             env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", **environment},
@@ -42,8 +43,9 @@ class Account:
             text=True,
             check=False,
             stdin=subprocess.DEVNULL,
-            **identity,  # type: ignore[call-overload]
+            **identity,
         )
+        return done
 
     def own(self, path: Path, mode: int) -> None:
         """Make a folder if it is missing and give it to the account."""

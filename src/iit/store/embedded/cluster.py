@@ -87,9 +87,8 @@ class Cluster:
             self._binaries = self._fitting_binaries(places)
             if not (places.data / "PG_VERSION").exists():
                 self._create(places)
-            if not self._is_running(places):
-                self._start(places)
             urls = self._urls(places)
+            self._ensure_answering(places, urls)
             self._prepare(places, urls)
             if self._users is None:
                 self._users = os.open(places.root / "users", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -140,7 +139,8 @@ class Cluster:
         finally:
             password_file.unlink()
 
-    def _start(self, places: Places) -> None:
+    def _start(self, places: Places) -> bool:
+        """Write the settings and start the server; return whether it came up."""
         settings = {**_SETTINGS, "unix_socket_directories": f"'{places.socket}'", **self._extra}
         text = "# Written anew at each start: change settings by ALTER SYSTEM.\n"
         text += "".join(f"{name} = {value}\n" for name, value in settings.items())
@@ -152,10 +152,8 @@ class Cluster:
         if "include_if_exists = 'iit.conf'" not in main.read_text(encoding="utf-8"):
             with main.open("a", encoding="utf-8") as file:
                 file.write("\ninclude_if_exists = 'iit.conf'\n")
-        log = places.data.parent / "run" / "postgresql.log"
-        done = self._pg_ctl(places, "start", "-w", "-t", str(_START_SECONDS), "-l", str(log))
-        if done.returncode:
-            raise Unavailable(f"PostgreSQL does not start: its log is {log}", place="PostgreSQL")
+        done = self._pg_ctl(places, "start", "-w", "-t", str(_START_SECONDS), "-l", str(_log(places)))
+        return done.returncode == 0
 
     def _prepare(self, places: Places, urls: ClusterUrls) -> None:
         """Make the application's role and database. Idempotent: an interrupted first start is completed."""
@@ -177,8 +175,20 @@ class Cluster:
 
         return ClusterUrls(url(OWNER_ROLE), url(APPLICATION_ROLE))
 
-    def _is_running(self, places: Places) -> bool:
-        return self._pg_ctl(places, "status").returncode == 0
+    def _ensure_answering(self, places: Places, urls: ClusterUrls) -> None:
+        """Start the server unless it answers.
+
+        A server that was killed may look alive for a moment, until the system has buried its processes; one that
+        recovers refuses connections at first. Both are waited for.
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        while not _answers(urls):
+            is_alive = self._pg_ctl(places, "status").returncode == 0
+            if not is_alive and self._start(places):
+                return
+            if time.monotonic() > deadline:
+                raise Unavailable(f"PostgreSQL does not start: its log is {_log(places)}", place="PostgreSQL")
+            time.sleep(0.1)
 
     def _pg_ctl(self, places: Places, *arguments: str) -> CompletedProcess[str]:
         return self._account.run([self._program("pg_ctl"), "-D", str(places.data), *arguments])
@@ -211,6 +221,18 @@ def _locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _log(places: Places) -> Path:
+    return places.data.parent / "run" / "postgresql.log"
+
+
+def _answers(urls: ClusterUrls) -> bool:
+    try:
+        psycopg.connect(_libpq(urls.owner_url, "postgres"), connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def _secret(path: Path) -> str:

@@ -1,0 +1,61 @@
+"""One private PostgreSQL for all tests of a process, and a fresh copy of a migrated database for each test file."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from iit.features.registry import FEATURE_NAMES
+from iit.store.database import Database, PoolSettings, open_database
+from iit.store.embedded.cluster import Cluster, ClusterUrls
+from iit.store.migrate import upgrade
+
+_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "'64MB'"}
+_TEMPLATE = "iit_ml_service"
+_numbers = count(1)
+
+
+def libpq(url: str) -> str:
+    """Return a URL as psycopg takes it."""
+    return url.replace("postgresql+psycopg://", "postgresql://")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[ClusterUrls]:
+    """A private server; its own folder, since pytest's is closed to the account that PostgreSQL runs under."""
+    folder = Path(tempfile.mkdtemp(prefix="iit-test-"))
+    folder.chmod(0o755)
+    with Cluster(folder, extra_settings=_FAST).running() as urls:
+        upgrade(urls.owner_url, feature_names=FEATURE_NAMES)
+        yield urls
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def database_urls(cluster: ClusterUrls) -> Iterator[ClusterUrls]:
+    """A fresh, migrated database for a test file."""
+    name = f"copy_{next(_numbers)}"
+    urls = ClusterUrls(*(url.replace(f"/{_TEMPLATE}?", f"/{name}?") for url in (cluster.owner_url, cluster.app_url)))
+    server = libpq(cluster.owner_url).replace(f"/{_TEMPLATE}?", "/postgres?")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(_TEMPLATE))
+        )
+    yield urls
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="module")
+def database(database_urls: ClusterUrls) -> Iterator[Database]:
+    """The application's own access to that database."""
+    opened = open_database(
+        database_urls.app_url, time_zone="Africa/Lagos", pool=PoolSettings(size=4, max_overflow=4, timeout_seconds=2)
+    )
+    yield opened
+    opened.close()
