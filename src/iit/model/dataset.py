@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from iit.domain.interruption import CycleStatus, DaysSource
+from iit.domain.interruption import GRACE_DAYS, CycleStatus, DaysSource
 from iit.features.columns import Columns
 from iit.features.context import Contexts
 from iit.features.vector import matrix
@@ -28,7 +28,8 @@ class Dataset:
         label: (r,) int64: 1 interrupted, 0 returned; -1 unknown (competing, censored or not at risk).
         label_contact: (r,) int64, the same counting any clinical contact as a return (sensitivity).
         resolved: (r,) int64 day on which the label became known.
-        trainable: (r,) bool: label known and days supplied not imputed.
+        trainable: (r,) bool: label known, days supplied not imputed, and the window closed while observed: a return
+            is known at once and an absence only later, so that open windows would tell of returns alone.
     """
 
     patient: NDArray[np.int64]
@@ -76,6 +77,8 @@ def build_dataset(
     if n:
         collect(*arguments, rows)
     patient, on, index_day, expected, landmark, status, label_contact, source, resolved = rows.T
+    observed_until = np.minimum(as_of, contexts.last_known_day - contexts.reporting_lag_days)[facility[patient]]
+    is_closed = expected + GRACE_DAYS <= observed_until
     is_known = (status == CycleStatus.RETURNED) | (status == CycleStatus.INTERRUPTED)
     return Dataset(
         patient=patient,
@@ -87,7 +90,7 @@ def build_dataset(
         label=np.where(is_known, status, -1),
         label_contact=label_contact,
         resolved=resolved,
-        trainable=is_known & (source < DaysSource.APPOINTMENT),
+        trainable=is_known & is_closed & (source < DaysSource.APPOINTMENT),
     )
 
 

@@ -1,0 +1,145 @@
+"""Figures of discrimination, calibration and use, each with what it needs and nothing else."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+TOP_SHARES: Final = (0.10, 0.20, 0.25)
+BINS: Final = 15
+
+
+def auroc(risk: Floats, label: Labels) -> float:
+    """Return the chance that a positive row ranks above a negative one, ties counting half; NaN without both."""
+    positives = int(label.sum())
+    negatives = len(label) - positives
+    if not positives or not negatives:
+        return float("nan")
+    values, inverse, counts = np.unique(risk, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2  # mean rank of each distinct value
+    return float((ranks[inverse][label == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def auprc(risk: Floats, label: Labels) -> float:
+    """Return average precision: the mean precision at each positive row, ties taken together; NaN without positives."""
+    positives = int(label.sum())
+    if not positives:
+        return float("nan")
+    order = np.argsort(-risk, kind="stable")
+    ranked, sorted_label = risk[order], label[order]
+    ends = np.flatnonzero(np.append(np.diff(ranked) != 0, True))
+    hits = np.cumsum(sorted_label)[ends]
+    precision = hits / (ends + 1)
+    return float((precision * np.diff(np.append(0, hits))).sum() / positives)
+
+
+def brier(risk: Floats, label: Labels) -> float:
+    """Return the mean squared error of the risk."""
+    return float(np.mean((risk - label) ** 2))
+
+
+def ece(risk: Floats, label: Labels, bins: int = BINS) -> float:
+    """Return the mean gap between risk and observed share over bins of equal numbers of rows."""
+    order = np.argsort(risk, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    return float(sum(len(part) * abs(risk[part].mean() - label[part].mean()) for part in parts) / len(risk))
+
+
+def calibration_line(risk: Floats, label: Labels) -> tuple[float, float]:
+    """Return (intercept, slope) of a logistic regression of the label on the log-odds of the risk; ideal is (0, 1).
+
+    The intercept is with the slope fixed at 1 (calibration in the large).
+    """
+    odds = np.log(risk / (1 - risk))
+    slope_fit = _logistic(np.column_stack((odds, np.ones_like(odds))), label, np.zeros_like(odds))
+    level_fit = _logistic(np.ones((len(odds), 1)), label, odds)
+    return float(level_fit[0]), float(slope_fit[0])
+
+
+def net_benefit(risk: Floats, label: Labels, threshold: float) -> float:
+    """Return true positives less false positives weighed by the odds of the threshold, a row (Vickers 2006)."""
+    flagged = risk >= threshold
+    right = float((flagged & (label == 1)).sum())
+    wrong = float((flagged & (label == 0)).sum())
+    return (right - wrong * threshold / (1 - threshold)) / len(label)
+
+
+def top_of_facilities(risk: Floats, label: Labels, facility: NDArray[np.int64], share: float) -> tuple[float, float]:
+    """Return (recall, PPV) when each facility follows up the given share of its list, rounded up, highest risk first.
+
+    Pooled over facilities: the share of all positives that are reached, and of those reached that are positive.
+    """
+    order = np.lexsort((np.arange(len(risk)), -risk, facility))
+    _, starts, counts = np.unique(facility[order], return_index=True, return_counts=True)
+    place = np.arange(len(order)) - np.repeat(starts, counts)
+    chosen = place < np.repeat(np.ceil(share * counts), counts)
+    hits = int(label[order][chosen].sum())
+    return (hits / int(label.sum()) if label.sum() else float("nan")), hits / int(chosen.sum())
+
+
+def all_metrics(risk: Floats, label: Labels, facility: NDArray[np.int64]) -> dict[str, float]:
+    """Return every figure of a model on some rows."""
+    prevalence = float(label.mean())
+    precision = auprc(risk, label)
+    intercept, slope = calibration_line(risk, label)
+    figures = {
+        "n": float(len(label)),
+        "prevalence": prevalence,
+        "auroc": auroc(risk, label),
+        "auprc": precision,
+        "lift": precision / prevalence if prevalence else float("nan"),
+        "brier": brier(risk, label),
+        "ece": ece(risk, label),
+        "calibration_intercept": intercept,
+        "calibration_slope": slope,
+    }
+    for share in TOP_SHARES:
+        recall, ppv = top_of_facilities(risk, label, facility, share)
+        figures[f"recall_top_{share:.0%}".rstrip("%")] = recall
+        figures[f"ppv_top_{share:.0%}".rstrip("%")] = ppv
+    for threshold in (0.05, 0.1, 0.2, 0.3):
+        figures[f"net_benefit_{threshold}"] = net_benefit(risk, label, threshold)
+    return figures
+
+
+def bootstrap(
+    risk: Floats, label: Labels, facility: NDArray[np.int64], patient: NDArray[np.int64], *, rounds: int, seed: int = 1
+) -> dict[str, tuple[float, float]]:
+    """Return 95 % intervals of all figures, drawing whole patients with replacement. Deterministic for a seed."""
+    _, place = np.unique(patient, return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    counts = np.bincount(place)
+    starts = np.cumsum(counts) - counts
+    rng = np.random.default_rng(seed)
+    drawn: list[dict[str, float]] = []
+    for _ in range(rounds):
+        chosen = rng.integers(0, len(counts), len(counts))
+        sizes = counts[chosen]
+        begin = np.repeat(starts[chosen] - (np.cumsum(sizes) - sizes), sizes)
+        rows = order[begin + np.arange(sizes.sum())]
+        if 0 < label[rows].sum() < len(rows):
+            drawn.append(all_metrics(risk[rows], label[rows], facility[rows]))
+    if not drawn:
+        return {}
+    return {
+        name: (
+            float(np.nanpercentile([one[name] for one in drawn], 2.5)),
+            float(np.nanpercentile([one[name] for one in drawn], 97.5)),
+        )
+        for name in drawn[0]
+    }
+
+
+def _logistic(design: Floats, label: Labels, offset: Floats) -> Floats:
+    weights = np.zeros(design.shape[1])
+    for _ in range(50):
+        risk = 1 / (1 + np.exp(-np.clip(design @ weights + offset, -700, 700)))
+        bend = (design * (risk * (1 - risk))[:, None]).T @ design + 1e-9 * np.eye(design.shape[1])
+        step = np.linalg.solve(bend, design.T @ (risk - label))
+        weights -= np.clip(step, -5, 5)
+        if np.abs(step).max() < 1e-10:
+            break
+    return weights
