@@ -28,10 +28,7 @@ class Calibrator:
 
     def apply(self, raw: Floats) -> Floats:
         """Return risks in [0.0001, 0.9999] for raw scores, (n,)."""
-        if self.method == "platt":
-            risk = _sigmoid(self.x[0] * raw + self.x[1])
-        else:
-            risk = np.interp(raw, self.x, self.y)
+        risk = _sigmoid(self.x[0] * raw + self.x[1]) if self.method == "platt" else np.interp(raw, self.x, self.y)
         clipped: Floats = np.clip(risk, _EDGE, 1 - _EDGE)
         return clipped
 
@@ -63,7 +60,8 @@ class Calibrator:
 def fit(raw: Floats, label: NDArray[np.int64], order: NDArray[np.int64]) -> Calibrator:
     """Return the better of Platt and isotonic calibration.
 
-    Each is fitted on the earlier half of the rows and judged by log-loss on the later half; the winner is fitted on all.
+    Each is fitted on the earlier half of the rows and judged by log-loss on the later half; the winner is fitted
+    on all.
 
     Args:
         raw: (n,) scores of rows that trained nothing.

@@ -18,7 +18,7 @@ def auroc(risk: Floats, label: Labels) -> float:
     negatives = len(label) - positives
     if not positives or not negatives:
         return float("nan")
-    values, inverse, counts = np.unique(risk, return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(risk, return_inverse=True, return_counts=True)
     ranks = np.cumsum(counts) - (counts - 1) / 2  # mean rank of each distinct value
     return float((ranks[inverse][label == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
