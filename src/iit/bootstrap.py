@@ -17,8 +17,10 @@ from iit.services.access import Access
 from iit.services.champion import Champion
 from iit.services.contexts import ContextCache
 from iit.services.intake import Intake
+from iit.services.modelling import Modelling
 from iit.services.patients import Patients
 from iit.services.predictions import Predictor
+from iit.services.scoring import Scoring
 from iit.store.database import Database, open_database
 from iit.store.embedded.cluster import Cluster
 from iit.store.migrate import upgrade
@@ -35,6 +37,9 @@ class Service:
     patients: Patients
     predictor: Predictor
     champion: Champion
+    modelling: Modelling
+    scoring: Scoring
+    metrics_folder: Path | None = None
 
     def now(self) -> datetime:
         """Return the present time in the facilities' zone."""
@@ -92,7 +97,15 @@ def assemble(settings: Settings, database: Database) -> Service:
         patients=Patients(database),
         predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone)),
         champion=champion,
+        modelling=Modelling(database, settings.models_folder, lambda: datetime.now(zone)),
+        scoring=Scoring(database, champion, lambda: _today(zone)),
+        metrics_folder=_metrics_folder(),
     )
+
+
+def _metrics_folder() -> Path | None:
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(folder) if folder else None
 
 
 def _today(zone: ZoneInfo) -> date:

@@ -12,16 +12,16 @@ router = APIRouter(prefix="/api/v1/models", tags=["models"])
 @router.get("")
 def list_models(service: ServiceDep, _who: PrincipalDep) -> dict[str, Any]:
     """List all models with their standing."""
-    return service.models.listing()
+    return service.modelling.listing()
 
 
 @router.get("/{version}")
 def show_model(version: str, service: ServiceDep, _who: PrincipalDep) -> dict[str, Any]:
     """Show a model: training window, label policy, metrics, bands."""
-    return service.models.show(version)
+    return service.modelling.show(version)
 
 
 @router.get("/{version}/metrics")
 def model_metrics(version: str, service: ServiceDep, _who: PrincipalDep) -> dict[str, Any]:
     """Show the figures of a model."""
-    return {"model_version": version, "metrics": service.models.show(version)["metrics"]}
+    return {"model_version": version, "metrics": service.modelling.show(version)["metrics"]}

@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from iit.api.dependencies import PrincipalDep, ServiceDep
 from iit.domain.risk import Band
+from iit.services.predictions import told
 
 router = APIRouter(prefix="/api/v1", tags=["patients"])
 
@@ -74,7 +75,7 @@ def get_predictions(
 ) -> dict[str, Any]:
     """Return what was said of a patient, newest first."""
     rows = service.patients.predictions(patient_uuid, limit=limit, actor=who.name)
-    return {"predictions": [service.predictor.told(one) for one in rows]}
+    return {"predictions": [told(one) for one in rows]}
 
 
 @router.get("/worklist")

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from iit.api.dependencies import PrincipalDep, ServiceDep
 from iit.bootstrap import Service
 from iit.domain.errors import InvalidInput, ServiceError
-from iit.services.predictions import Scored
+from iit.services.predictions import Scored, told
 
 router = APIRouter(prefix="/api/v1/predictions", tags=["predictions"])
 
@@ -113,7 +113,7 @@ async def predict_batch(
 @router.get("/{prediction_id}")
 def get_prediction(prediction_id: UUID, service: ServiceDep, who: PrincipalDep) -> dict[str, Any]:
     """Return a prediction that was made."""
-    return service.predictor.told(service.predictor.find(prediction_id, actor=who.name))
+    return told(service.predictor.find(prediction_id, actor=who.name))
 
 
 def _items(data: bytes) -> list[msgspec.Raw]:

@@ -97,3 +97,31 @@ for _function in (
     inlined(_function)
 
 collect = compiled(collect_rows)
+
+
+def current_cycle_of_each(
+    offsets: Ints, day: Ints, known: Ints, kind: Ints, value: Floats, patients: Ints, on: Ints, out: Ints
+) -> None:
+    """Write (expected day, first exit or NEVER) of the cycle each patient is in on a day; (-1, NEVER) before the first."""
+    for r in range(len(patients)):
+        a, b = offsets[patients[r]], offsets[patients[r] + 1]
+        room = max(b - a, 1)
+        v_day, v_kind, v_value = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.float64)
+        cycles = np.empty((4, room), np.int64)
+        n = 0
+        for i in range(a, b):
+            if day[i] <= on[r] and known[i] <= on[r]:
+                v_day[n], v_kind[n], v_value[n] = day[i], kind[i], value[i]
+                n += 1
+        count = interruption.find_cycles(v_day, v_kind, v_value, n, 0, cycles[0], cycles[1], cycles[2], cycles[3])
+        out[r, 0] = -1
+        out[r, 1] = NEVER
+        if count > 0:
+            start = cycles[0, count - 1]
+            out[r, 0] = cycles[3, count - 1]
+            out[r, 1] = interruption.first_exit(v_day, v_kind, v_value, n, start)
+            if interruption.died_before(v_day, v_kind, v_value, n, start):
+                out[r, 1] = start
+
+
+current_cycles = compiled(current_cycle_of_each)

@@ -60,7 +60,7 @@ class Scorer:
         return Band.MEDIUM if risk >= self.bundle.bands["medium"] else Band.LOW
 
     def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return exact contributions in log-odds, (n, 99): the last is the base value; a row adds up to its raw score."""
+        """Return exact contributions in log-odds, (n, 99): the last is the base value; a row sums to its raw score."""
         told: NDArray[np.float64] = self._booster.predict(features, pred_contrib=True, num_threads=1)
         return told
 

@@ -17,6 +17,7 @@ from iit.domain.audit import AuditEvent
 from iit.domain.errors import Conflict, InvalidInput, NotFound
 from iit.domain.interruption import NEVER, interruption_day
 from iit.domain.record import day_date, day_number
+from iit.domain.risk import Source
 from iit.features.columns import Columns, pack, unpack
 from iit.features.context import Contexts
 from iit.features.registry import FEATURE_NAMES, FEATURE_SET_VERSION, INDEX
@@ -25,10 +26,11 @@ from iit.ingest.nmrs import read_nmrs
 from iit.model.cycles import current_cycle
 from iit.services.champion import Champion, Serving
 from iit.services.contexts import ContextCache
+from iit.store import audit as audit_trail
 from iit.store import predictions as prediction_store
 from iit.store import records as record_store
 from iit.store.database import Database
-from iit.store.predictions import PredictionRow
+from iit.store.predictions import PredictionRow, StoredPrediction
 from iit.telemetry import predictions_total
 
 NO_CONTEXTS = Contexts.of([])
@@ -189,6 +191,22 @@ class Predictor:
         )
         return _answer(serving, vector, Asked(uuid, facility, day, cycle.expected, explain, warnings))
 
+    def find(self, prediction_id: UUID, *, actor: str) -> StoredPrediction:
+        """Return a prediction that was made.
+
+        Raises:
+            NotFound: there is none with that id.
+        """
+        with self.database.transaction() as tx:
+            found = prediction_store.find(tx, prediction_id)
+            if found is None:
+                raise NotFound("there is no such prediction", place="prediction_id")
+            event = AuditEvent(
+                event_type="patient_read", actor=actor, action="read", target=f"prediction:{prediction_id}"
+            )
+            audit_trail.write(tx, event)
+        return found
+
     def keep(self, scored: Sequence[Scored], *, actor: str) -> list[Prediction]:
         """Keep predictions with their audit events in one transaction and return them marked as stored."""
         rows = [row_of(one, actor) for one in scored]
@@ -216,12 +234,37 @@ def _answer(serving: Serving, vector: NDArray[np.float32], asked: Asked) -> Scor
         reasons=[reason._asdict() for reason in reasons],
         model_version=scorer.version,
         source=source,
-        degraded=source != "champion",
+        degraded=source != Source.CHAMPION,
         stored=False,
         data_quality=round(float(1 - np.isnan(vector).mean()), 4),
         warnings=asked.warnings,
     )
     return Scored(prediction, vector[0].tolist())
+
+
+def told(stored: StoredPrediction) -> dict[str, Any]:
+    """Return a stored prediction in the form in which it was answered."""
+    row = stored.row
+    prediction = Prediction(
+        prediction_id=row.prediction_id,
+        patient_uuid=row.patient_uuid,
+        facility=row.facility,
+        as_of=row.as_of,
+        expected_date=row.expected_on,
+        interruption_date=(
+            None if row.expected_on is None else day_date(interruption_day(day_number(row.expected_on)))
+        ),
+        iit_risk_score=row.risk_score,
+        risk_level=row.risk_band,
+        reasons=row.reasons,
+        model_version=row.model_version,
+        source=row.source,
+        degraded=row.source != Source.CHAMPION,
+        stored=True,
+        data_quality=row.data_quality if row.data_quality is not None else 0.0,
+        warnings=row.warnings,
+    )
+    return {**prediction._asdict(), "created_at": stored.created_at}
 
 
 def row_of(scored: Scored, actor: str) -> PredictionRow:

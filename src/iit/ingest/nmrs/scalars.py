@@ -36,6 +36,8 @@ def whole(value: Scalar) -> int | None:
     """Return an integer of at most 64 bits, or None where there is none. Zero is an integer."""
     if value is None:
         return None
+    if type(value) is int:  # nearly always
+        return value if -_LARGEST <= value <= _LARGEST else None
     if isinstance(value, str):
         value = value.strip()
         if not _WHOLE.fullmatch(value):

@@ -1,0 +1,181 @@
+"""Scoring everyone at risk on a day, for worklists."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iit.domain.audit import AuditEvent
+from iit.domain.interruption import GRACE_DAYS, NEVER
+from iit.domain.record import day_date, day_number
+from iit.features.columns import Columns
+from iit.features.context import Contexts
+from iit.features.registry import FEATURE_SET_VERSION
+from iit.features.vector import matrix
+from iit.model.landmark_rows import current_cycles
+from iit.services.champion import Champion, Serving
+from iit.services.contexts import Cohort, contexts_of, keep_contexts, load_cohort
+from iit.store import predictions as prediction_store
+from iit.store.database import Database
+from iit.store.predictions import PredictionRow
+
+CHUNK: Final = 2000
+_NAMESPACE: Final = uuid.UUID("6f1b8f0e-5d0f-4c39-9d0c-0e6f3f2a7c11")
+
+
+@dataclass(frozen=True)
+class ScoringSummary:
+    """How many patients were looked at and scored, on which days."""
+
+    n_patients: int
+    n_scored: int
+    first_day: date | None
+    last_day: date | None
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Scores stored patients in bulk.
+
+    Attributes:
+        database: where records and predictions are.
+        champion: the model in service.
+        today: the present day.
+    """
+
+    database: Database
+    champion: Champion
+    today: Callable[[], date]
+
+    def score(
+        self,
+        *,
+        as_of: date | None,
+        facility: str | None = None,
+        explain: int = 5,
+        store: bool = True,
+        actor: str,
+        on_rows: Callable[[list[PredictionRow]], None] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> ScoringSummary:
+        """Score every patient in a cycle that can still be interrupted.
+
+        Running it again for the same day, model and records stores nothing twice.
+
+        Args:
+            as_of: prediction day; by default, facility by facility, the last day its exports cover, at most today.
+            facility: its code; None means all.
+            explain: reasons a patient at most.
+            store: keep the predictions.
+            actor: who asks, for the audit trail.
+            on_rows: is handed each chunk of predictions.
+            progress: is told (patients done, of).
+
+        Raises:
+            Unavailable: no model or no database.
+        """
+        serving = self.champion.current()
+        with self.database.transaction() as tx:
+            cohort = load_cohort(tx, facility=facility)
+            contexts = contexts_of(cohort)
+            if facility is None:
+                keep_contexts(tx, cohort, contexts)
+        days = self._days(cohort, as_of)
+        n_scored = 0
+        for done, rows in _chunks(cohort, contexts, days, serving, explain, actor):
+            if store and rows:
+                event = AuditEvent(event_type="prediction", actor=actor, action="execute", target="patients",
+                                   detail={"n": len(rows), "model_version": serving.scorer.version})  # fmt: skip
+                with self.database.transaction() as tx:
+                    prediction_store.save(tx, rows, audit=[event])
+            if on_rows is not None:
+                on_rows(rows)
+            n_scored += len(rows)
+            if progress is not None:
+                progress(done, len(cohort.patient_uuids))
+        used = sorted({int(day) for day in days[np.unique(cohort.facility)]}) if len(cohort.patient_uuids) else []
+        return ScoringSummary(
+            len(cohort.patient_uuids),
+            n_scored,
+            day_date(used[0]) if used else None,
+            day_date(used[-1]) if used else None,
+        )
+
+    def _days(self, cohort: Cohort, as_of: date | None) -> NDArray[np.int32]:
+        """Return the prediction day of each facility."""
+        today = self.today()
+        if as_of is not None:
+            return np.full(len(cohort.facilities), day_number(as_of), np.int32)
+        return np.array([day_number(min(one.data_until or today, today)) for one in cohort.facilities], np.int32)
+
+
+def _chunks(
+    cohort: Cohort, contexts: Contexts, days: NDArray[np.int32], serving: Serving, explain: int, actor: str
+) -> Iterator[tuple[int, list[PredictionRow]]]:
+    total = len(cohort.patient_uuids)
+    for begin in range(0, total, CHUNK):
+        end = min(begin + CHUNK, total)
+        patients = np.arange(begin, end)
+        on = days[cohort.facility[begin:end]]
+        expected = _at_risk(cohort.columns, patients, on)
+        chosen = expected >= 0
+        yield end, _rows(cohort, contexts, patients[chosen], on[chosen], expected[chosen], serving, explain, actor)
+
+
+def _at_risk(columns: Columns, patients: NDArray[np.int64], on: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return the expected day of each patient's cycle, or -1 for those not at risk that day."""
+    found = np.empty((len(patients), 2), np.int64)
+    current_cycles(columns.offsets, columns.day, columns.known, columns.kind, columns.value, patients, on, found)
+    expected, leaves = found.T
+    told: NDArray[np.int64] = np.where((leaves == NEVER) & (on <= expected + GRACE_DAYS), expected, -1)
+    return told
+
+
+def _rows(
+    cohort: Cohort,
+    contexts: Contexts,
+    patients: NDArray[np.int64],
+    on: NDArray[np.int32],
+    expected: NDArray[np.int64],
+    serving: Serving,
+    explain: int,
+    actor: str,
+) -> list[PredictionRow]:
+    if not len(patients):
+        return []
+    scorer, source = serving
+    features = matrix(cohort.columns, cohort.facility, patients, on, contexts)
+    risks = scorer.score(features)
+    reasons = scorer.explain(features, explain) if explain else [[] for _ in patients]
+    quality = 1 - np.isnan(features).mean(axis=1)
+    rows = []
+    for place, patient in enumerate(patients.tolist()):
+        patient_uuid = cohort.patient_uuids[patient]
+        day = day_date(int(on[place]))
+        vector = features[place]
+        # The id follows from what was asked and known, so that a repeat after a crash stores each row once.
+        told = uuid.uuid5(_NAMESPACE, f"{patient_uuid}|{day}|{scorer.version}|{explain}|{vector.tobytes().hex()}")
+        rows.append(
+            PredictionRow(
+                prediction_id=told,
+                patient_uuid=patient_uuid,
+                facility=cohort.facilities[cohort.facility[patient]].facility,
+                model_version=scorer.version,
+                as_of=day,
+                expected_on=day_date(int(expected[place])),
+                risk_score=float(risks[place]),
+                risk_band=scorer.band(float(risks[place])),
+                reasons=[reason._asdict() for reason in reasons[place]],
+                features=vector.tolist(),
+                feature_set_version=FEATURE_SET_VERSION,
+                source=source,
+                data_quality=round(float(quality[place]), 4),
+                warnings=[],
+                requested_by=actor,
+            )
+        )
+    return rows
