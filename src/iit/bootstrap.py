@@ -125,15 +125,13 @@ def _pepper(settings: Settings) -> bytes:
         return settings.secret_key.get_secret_value().encode()
     path = settings.data_dir / "secret_key"
     try:
-        with path.open("x", encoding="ascii", opener=_private_opener) as file:
-            file.write(secrets.token_hex(32))
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        pass
+        handle = None
+    if handle is not None:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
     kept = path.read_text(encoding="ascii").strip()
     if len(kept) < 64:
         raise InvalidInput("holds no complete secret: remove it to have a new one made", place=str(path))
     return kept.encode()
-
-
-def _private_opener(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -49,7 +49,7 @@ def metrics(service: ServiceDep) -> Response:
     if service.metrics_folder is None:
         return Response(generate_latest(PROCESS_REGISTRY), media_type=CONTENT_TYPE_LATEST)
     registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry, path=str(service.metrics_folder))
+    multiprocess.MultiProcessCollector(registry, path=str(service.metrics_folder))  # type: ignore[no-untyped-call]
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -102,7 +102,7 @@ collect = compiled(collect_rows)
 def current_cycle_of_each(
     offsets: Ints, day: Ints, known: Ints, kind: Ints, value: Floats, patients: Ints, on: Ints, out: Ints
 ) -> None:
-    """Write (expected day, first exit or NEVER) of the cycle each patient is in on a day; (-1, NEVER) before the first."""
+    """Write (expected day, first exit or NEVER) of each patient's cycle on a day; (-1, NEVER) before the first."""
     for r in range(len(patients)):
         a, b = offsets[patients[r]], offsets[patients[r] + 1]
         room = max(b - a, 1)

@@ -336,7 +336,7 @@ def _prediction_rows(
 ) -> tuple[list[str], list[tuple[object, ...]]]:
     header = ["patient_uuid", "index_date", "as_of", "days_to_expected", "risk", "label"]
     uuids = material.cohort.patient_uuids
-    rows = [
+    rows: list[tuple[object, ...]] = [
         (uuids[patient], day_date(index_day), day_date(on), to_expected, round(float(told), 6), label)
         for patient, index_day, on, to_expected, told, label in zip(
             dataset.patient.tolist(),

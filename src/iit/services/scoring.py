@@ -27,6 +27,26 @@ CHUNK: Final = 2000
 _NAMESPACE: Final = uuid.UUID("6f1b8f0e-5d0f-4c39-9d0c-0e6f3f2a7c11")
 
 
+OnChunk = Callable[[list[PredictionRow], int, int], None]
+
+
+@dataclass(frozen=True)
+class ScoringWish:
+    """What to score.
+
+    Attributes:
+        as_of: prediction day; by default, facility by facility, the last day its exports cover, at most today.
+        facility: its code; None means all.
+        explain: reasons a patient at most.
+        store: keep the predictions.
+    """
+
+    as_of: date | None = None
+    facility: str | None = None
+    explain: int = 5
+    store: bool = True
+
+
 @dataclass(frozen=True)
 class ScoringSummary:
     """How many patients were looked at and scored, on which days."""
@@ -51,52 +71,36 @@ class Scoring:
     champion: Champion
     today: Callable[[], date]
 
-    def score(
-        self,
-        *,
-        as_of: date | None,
-        facility: str | None = None,
-        explain: int = 5,
-        store: bool = True,
-        actor: str,
-        on_rows: Callable[[list[PredictionRow]], None] | None = None,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> ScoringSummary:
+    def score(self, wish: ScoringWish, *, actor: str, on_chunk: OnChunk | None = None) -> ScoringSummary:
         """Score every patient in a cycle that can still be interrupted.
 
         Running it again for the same day, model and records stores nothing twice.
 
         Args:
-            as_of: prediction day; by default, facility by facility, the last day its exports cover, at most today.
-            facility: its code; None means all.
-            explain: reasons a patient at most.
-            store: keep the predictions.
+            wish: whom, when and how.
             actor: who asks, for the audit trail.
-            on_rows: is handed each chunk of predictions.
-            progress: is told (patients done, of).
+            on_chunk: is handed each chunk of predictions, with the number of patients done and of all.
 
         Raises:
             Unavailable: no model or no database.
         """
         serving = self.champion.current()
         with self.database.transaction() as tx:
-            cohort = load_cohort(tx, facility=facility)
+            cohort = load_cohort(tx, facility=wish.facility)
             contexts = contexts_of(cohort)
-            if facility is None:
+            if wish.facility is None:
                 keep_contexts(tx, cohort, contexts)
-        days = self._days(cohort, as_of)
+        days = self._days(cohort, wish.as_of)
         n_scored = 0
-        for done, rows in _chunks(cohort, contexts, days, serving, explain, actor):
-            if store and rows:
+        for done, rows in _chunks(_Job(cohort, contexts, serving, wish.explain, actor), days):
+            if wish.store and rows:
                 event = AuditEvent(event_type="prediction", actor=actor, action="execute", target="patients",
                                    detail={"n": len(rows), "model_version": serving.scorer.version})  # fmt: skip
                 with self.database.transaction() as tx:
                     prediction_store.save(tx, rows, audit=[event])
-            if on_rows is not None:
-                on_rows(rows)
             n_scored += len(rows)
-            if progress is not None:
-                progress(done, len(cohort.patient_uuids))
+            if on_chunk is not None:
+                on_chunk(rows, done, len(cohort.patient_uuids))
         used = sorted({int(day) for day in days[np.unique(cohort.facility)]}) if len(cohort.patient_uuids) else []
         return ScoringSummary(
             len(cohort.patient_uuids),
@@ -113,9 +117,17 @@ class Scoring:
         return np.array([day_number(min(one.data_until or today, today)) for one in cohort.facilities], np.int32)
 
 
-def _chunks(
-    cohort: Cohort, contexts: Contexts, days: NDArray[np.int32], serving: Serving, explain: int, actor: str
-) -> Iterator[tuple[int, list[PredictionRow]]]:
+@dataclass(frozen=True, repr=False)
+class _Job:
+    cohort: Cohort
+    contexts: Contexts
+    serving: Serving
+    explain: int
+    actor: str
+
+
+def _chunks(job: _Job, days: NDArray[np.int32]) -> Iterator[tuple[int, list[PredictionRow]]]:
+    cohort = job.cohort
     total = len(cohort.patient_uuids)
     for begin in range(0, total, CHUNK):
         end = min(begin + CHUNK, total)
@@ -123,7 +135,7 @@ def _chunks(
         on = days[cohort.facility[begin:end]]
         expected = _at_risk(cohort.columns, patients, on)
         chosen = expected >= 0
-        yield end, _rows(cohort, contexts, patients[chosen], on[chosen], expected[chosen], serving, explain, actor)
+        yield end, _rows(job, patients[chosen], on[chosen], expected[chosen])
 
 
 def _at_risk(columns: Columns, patients: NDArray[np.int64], on: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -136,19 +148,13 @@ def _at_risk(columns: Columns, patients: NDArray[np.int64], on: NDArray[np.int32
 
 
 def _rows(
-    cohort: Cohort,
-    contexts: Contexts,
-    patients: NDArray[np.int64],
-    on: NDArray[np.int32],
-    expected: NDArray[np.int64],
-    serving: Serving,
-    explain: int,
-    actor: str,
+    job: _Job, patients: NDArray[np.int64], on: NDArray[np.int32], expected: NDArray[np.int64]
 ) -> list[PredictionRow]:
     if not len(patients):
         return []
-    scorer, source = serving
-    features = matrix(cohort.columns, cohort.facility, patients, on, contexts)
+    cohort, explain = job.cohort, job.explain
+    scorer, source = job.serving
+    features = matrix(cohort.columns, cohort.facility, patients, on, job.contexts)
     risks = scorer.score(features)
     reasons = scorer.explain(features, explain) if explain else [[] for _ in patients]
     quality = 1 - np.isnan(features).mean(axis=1)
@@ -175,7 +181,7 @@ def _rows(
                 source=source,
                 data_quality=round(float(quality[place]), 4),
                 warnings=[],
-                requested_by=actor,
+                requested_by=job.actor,
             )
         )
     return rows
