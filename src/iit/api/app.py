@@ -1,5 +1,8 @@
 """The application: routes, problem documents and what surrounds every request."""
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 
 from iit import __version__
@@ -8,9 +11,22 @@ from iit.api.middleware import Surroundings
 from iit.bootstrap import Service
 
 
-def create_app(service: Service) -> FastAPI:
-    """Return the API over a service."""
+def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -> FastAPI:
+    """Return the API over a service.
+
+    Args:
+        service: what answers.
+        on_stop: is called after the last request.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        if on_stop is not None:
+            on_stop()
+
     app = FastAPI(
+        lifespan=lifespan,
         title="IIT ML Service",
         version=__version__,
         description="How likely the current refill cycle of a patient on HIV treatment is to be interrupted, and why.",

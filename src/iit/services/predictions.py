@@ -5,6 +5,7 @@ Request → record → typed columns → feature vector → raw score → calibr
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iit.domain.audit import AuditEvent
-from iit.domain.errors import Conflict, InvalidInput, NotFound
+from iit.domain.errors import Conflict, InvalidInput, NotFound, Unavailable
 from iit.domain.interruption import NEVER, interruption_day
 from iit.domain.record import day_date, day_number
 from iit.domain.risk import Source
@@ -190,6 +191,15 @@ class Predictor:
             contexts,
         )
         return _answer(serving, vector, Asked(uuid, facility, day, cycle.expected, explain, warnings))
+
+    def warm(self) -> None:
+        """Load what the first request would wait for: the kernels, and the model if there is one."""
+        nobody = unpack([b""])
+        one = np.zeros(1, np.int64)
+        matrix(nobody, np.full(1, -1, np.int32), one, one.astype(np.int32), NO_CONTEXTS)
+        current_cycle(nobody, 0, 0)
+        with suppress(Unavailable):
+            self.champion.current()
 
     def find(self, prediction_id: UUID, *, actor: str) -> StoredPrediction:
         """Return a prediction that was made.

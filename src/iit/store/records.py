@@ -229,3 +229,18 @@ def _copy_events(tx: Transaction, writes: Sequence[RecordWrite]) -> None:
                         None if event.kind in CODED or event.value != event.value else event.value,
                     )
                 )
+
+
+def facility_codes(tx: Transaction) -> list[str]:
+    """Return the codes of facilities that have records."""
+    return list(tx.execute(select(records.c.facility).distinct().order_by(records.c.facility)).scalars())
+
+
+def any_at_risk(tx: Transaction) -> str | None:
+    """Return the patient with the highest latest risk, as an example to ask about."""
+    return tx.execute(
+        select(patients.c.patient_uuid)
+        .where(patients.c.risk_score.is_not(None))
+        .order_by(patients.c.risk_score.desc(), patients.c.patient_uuid)
+        .limit(1)
+    ).scalar_one_or_none()

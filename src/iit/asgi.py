@@ -1,0 +1,23 @@
+"""What the server runs: the service put together, with the API and the pages."""
+
+from contextlib import ExitStack
+
+from fastapi import FastAPI
+
+from iit.api.app import create_app
+from iit.bootstrap import service
+from iit.config import load_settings
+from iit.telemetry import configure_logging
+from iit.web.pages import add_pages
+
+
+def create() -> FastAPI:
+    """Return the application; one for each worker process."""
+    settings = load_settings()
+    configure_logging(level=settings.log_level, file=settings.log_file)
+    stack = ExitStack()
+    running = stack.enter_context(service(settings))
+    running.predictor.warm()
+    app = create_app(running, on_stop=stack.close)
+    add_pages(app)
+    return app

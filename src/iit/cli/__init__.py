@@ -1,0 +1,1 @@
+"""The command line: translates arguments and prints answers; no rule of the domain lives here."""

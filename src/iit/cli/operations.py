@@ -1,0 +1,134 @@
+"""`iit serve`, `demo`, `db`, `config` and `facilities`."""
+
+import os
+import secrets
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from iit.bootstrap import Service, database_urls
+from iit.cli.shared import actor, progress_bar, running, say, stage_printer, tell
+from iit.config import load_settings
+from iit.domain.errors import Conflict
+from iit.features.registry import FEATURE_NAMES
+from iit.ingest.sources import documents
+from iit.services import contexts
+from iit.services.scoring import ScoringWish
+from iit.services.truths import keep_truths
+from iit.store import migrate
+from iit.store import records as record_store
+from iit.synth import write_cohort
+
+database = typer.Typer(help="The database.", no_args_is_help=True)
+config = typer.Typer(help="Settings.", no_args_is_help=True)
+facilities = typer.Typer(help="Facilities.", no_args_is_help=True)
+
+SYNTHETIC = "SYN"
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64)] = 1,
+) -> None:
+    """Run the service: API, pages, health and metrics."""
+    load_settings()
+    if workers > 1 and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="iit-metrics-")
+    uvicorn.run(
+        "iit.asgi:create", factory=True, host=host, port=port, workers=workers,
+        log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=30,
+    )  # fmt: skip
+
+
+def demo(
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    patients: Annotated[int, typer.Option(min=300, help="Synthetic patients to make.")] = 2000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    serve_after: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve when all is ready.")] = True,
+) -> None:
+    """Make a synthetic cohort, train a model on it and serve it, with a login and an API key printed."""
+    with running() as service:
+        _fill(service, patients)
+        password = secrets.token_urlsafe(12)
+        service.access.save_user("demo", password, "administrator", actor=actor())
+        key = service.access.create_key("demo", actor=actor(), valid_days=30)
+        with service.database.transaction() as tx:
+            patient = record_store.any_at_risk(tx)
+    say("")
+    say(f"  pages    http://localhost:{port}   login demo, password {password}")
+    say(f"  API key  {key}")
+    say("  try      curl -s -H 'X-API-Key: " + key + "' -H 'Content-Type: application/json' \\")
+    say(f'             -d \'{{"patient_uuid": "{patient}"}}\' http://localhost:{port}/api/v1/predictions')
+    say("  stop     Ctrl-C; `make run` starts again with the same data")
+    say("")
+    if serve_after:
+        serve(host=host, port=port, workers=1)
+
+
+def _fill(service: Service, patients: int) -> None:
+    with service.database.transaction() as tx:
+        found = record_store.facility_codes(tx)
+    if found and not any(code.startswith(SYNTHETIC) for code in found):
+        raise Conflict(
+            "the database holds records that are not synthetic: run `iit serve`, or give the demo a data folder of "
+            "its own with IIT_DATA_DIR",
+            place="demo",
+        )
+    if not any(code.startswith(SYNTHETIC) for code in found):
+        with tempfile.TemporaryDirectory(prefix="iit-cohort-") as folder, progress_bar() as bar:
+            show = stage_printer(bar)
+            until = service.today() - timedelta(days=1)
+            write_cohort(Path(folder), patients=patients, until=until, progress=lambda n: show("patients", n, patients))
+            service.intake.take(documents([Path(folder)]), actor=actor(), on_progress=None)
+            keep_truths(service.database, Path(folder))
+            contexts.refresh(service.database)
+        say(f"{patients} synthetic patients imported")
+    if service.modelling.listing()["champion"] is None:
+        with progress_bar() as bar:
+            result = service.modelling.train("v1.0", progress=stage_printer(bar))
+        if not result.promoted:
+            raise Conflict("; ".join(result.objections), place="training")
+        say(f"model v1.0 trained: AUROC {result.evaluation['metrics']['auroc']:.3f} on later cycles (synthetic)")
+        summary = service.scoring.score(ScoringWish(), actor=actor())
+        say(f"{summary.n_scored} patients scored as of {summary.last_day}")
+
+
+@database.command("upgrade")
+def upgrade() -> None:
+    """Bring the schema up to date; safe to run by many at once."""
+    with database_urls(load_settings()) as (owner_url, _):
+        migrate.upgrade(owner_url, feature_names=FEATURE_NAMES)
+    say("the schema is up to date")
+
+
+@database.command("check")
+def check() -> None:
+    """Tell whether the schema is that of this version."""
+    with running() as service, service.database.transaction() as tx:
+        migrate.check(tx)
+    say("the schema is up to date")
+
+
+@config.command("check")
+def check_config() -> None:
+    """Check all settings and name every problem at once."""
+    load_settings()
+    say("the settings are sound")
+
+
+@config.command("show")
+def show_config() -> None:
+    """Show all settings; secrets stay hidden."""
+    tell(load_settings().model_dump())
+
+
+@facilities.command("refresh")
+def refresh() -> None:
+    """Compute what each facility's patients do together anew."""
+    with running() as service:
+        say(f"figures of all facilities computed from {contexts.refresh(service.database)} patients")

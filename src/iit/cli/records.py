@@ -1,0 +1,147 @@
+"""`iit import` and `iit synth`: records in."""
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+
+from iit.cli.shared import Json, actor, progress_bar, running, say, tell
+from iit.domain.errors import InvalidInput, NotFound
+from iit.ingest.sources import SourceDocument, documents, survey
+from iit.services import contexts
+from iit.services.intake import IntakeSummary, Rejection
+from iit.services.truths import keep_truths
+from iit.synth import write_cohort
+
+
+class SourceForm(StrEnum):
+    """Forms of records that can be imported."""
+
+    NMRS = "nmrs"
+
+
+def import_records(
+    paths: Annotated[list[Path], typer.Argument(help="Files, folders, .zip, .gz, .ndjson.")],
+    source: Annotated[SourceForm, typer.Option(help="What the documents are.")] = SourceForm.NMRS,
+    errors: Annotated[Path | None, typer.Option(help="Write rejected documents here, one JSON object a line.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Take in patients' records. Importing the same again changes nothing; a newer export updates.
+
+    Rejected documents are listed with place and reason, and the others go on.
+    """
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        raise NotFound("no such file or folder", place=str(missing[0]))
+    found = survey(paths)
+    with running() as service, progress_bar() as bar, _ErrorsFile(errors) as rejected:
+        task = bar.add_task("importing", total=found.n_bytes or None)
+
+        def followed() -> Iterator[SourceDocument]:
+            for document in documents(paths):
+                bar.update(task, completed=document.bytes_done)
+                yield document
+
+        summary = service.intake.take(followed(), actor=actor(), on_rejected=rejected.add)
+        n_truths = sum(keep_truths(service.database, path) for path in paths if path.is_dir())
+        contexts.refresh(service.database)
+    if as_json:
+        tell(summary.as_dict() | {"files": found.n_files, "ignored_files": found.n_ignored, "source": source})
+        return
+    _print(summary, found.n_files, found.n_ignored, n_truths, errors)
+
+
+def _print(summary: IntakeSummary, n_files: int, n_ignored: int, n_truths: int, errors: Path | None) -> None:
+    say(f"{summary.n_read} documents in {n_files} files")
+    for label, number in (
+        ("added", summary.n_added),
+        ("updated", summary.n_updated),
+        ("unchanged", summary.n_unchanged),
+        ("older than what is known", summary.n_older),
+        ("removed, voided by the source", summary.n_removed),
+        ("rejected", summary.n_rejected),
+    ):
+        if number or label in ("added", "rejected"):
+            say(f"  {number:>8} {label}")
+    if n_ignored:
+        say(f"  {n_ignored} files of other types were left alone")
+    if n_truths:
+        say(f"  true risks of {n_truths} synthetic cycles kept for judging models")
+    for reason, number in summary.warnings.most_common(10):
+        say(f"  warning, {number} times: {reason}")
+    for rejection in summary.rejections[:10]:
+        say(f"  rejected: {rejection.place}: {rejection.reason}")
+    if len(summary.rejections) > 10:
+        say(f"  … and {len(summary.rejections) - 10} more")
+    if summary.rejections:
+        say(f"  they are in {errors}" if errors else "  give --errors FILE to keep them")
+
+
+class _ErrorsFile:
+    """Rejected documents, one a line; made at the first, readable by its owner only since it holds patients' data."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> "_ErrorsFile":
+        if self._path is not None:
+            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            self._file = os.fdopen(handle, "w", encoding="utf-8")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, document: SourceDocument, rejection: Rejection) -> None:
+        if self._file is not None:
+            line = {
+                "place": rejection.place,
+                "reason": rejection.reason,
+                "document": document.data.decode("utf-8", "replace"),
+            }
+            self._file.write(json.dumps(line) + "\n")
+
+
+def synth(
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    patients: Annotated[int, typer.Option(min=1, max=10_000_000)] = 2000,
+    seed: Annotated[int, typer.Option(help="The same seed writes the same bytes.")] = 1,
+    until: Annotated[str | None, typer.Option(help="Last day of the records, YYYY-MM-DD.")] = None,
+) -> None:
+    """Write a synthetic cohort of NMRS documents, with the true risks beside it. No real people."""
+    if out.exists() and any(out.iterdir()):
+        raise InvalidInput("holds files already: choose an empty or new folder", place=str(out))
+    with progress_bar() as bar:
+        task = bar.add_task("writing patients", total=patients)
+        chosen = {} if until is None else {"until": parse_day(until)}
+        write_cohort(out, patients=patients, seed=seed, progress=lambda n: bar.update(task, completed=n), **chosen)
+    say(f"{patients} synthetic patients in {out}")
+
+
+def parse_day(text: str) -> date:
+    """Return a day written YYYY-MM-DD.
+
+    Raises:
+        InvalidInput: it is written in another way.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput("write days as YYYY-MM-DD") from None
+
+
+def write_csv(path: Path, header: list[str], rows: list[tuple[object, ...]]) -> None:
+    """Write a table, readable by its owner only."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)

@@ -1,0 +1,62 @@
+"""What commands share: settings, the service, output for people or machines, progress."""
+
+import getpass
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from iit.bootstrap import Service, service
+from iit.config import load_settings
+
+err = Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
+
+
+@contextmanager
+def running() -> Iterator[Service]:
+    """Yield the service with the settings of the environment."""
+    with service(load_settings()) as made:
+        yield made
+
+
+def actor() -> str:
+    """Return who runs the command, as it stands in the audit trail."""
+    return f"cli:{getpass.getuser()}"
+
+
+def say(text: str) -> None:
+    """Print a line."""
+    typer.echo(text)
+
+
+def tell(value: object) -> None:
+    """Print JSON."""
+    json.dump(value, sys.stdout, indent=2, default=str)
+    sys.stdout.write("\n")
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Show progress on standard error, where a person looks at it."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not sys.stderr.isatty()) as bar:
+        yield bar
+
+
+def stage_printer(bar: Progress) -> Any:
+    """Return a callback (stage, done, of) that shows each stage as a bar of its own."""
+    tasks: dict[str, Any] = {}
+
+    def show(stage: str, done: int, of: int) -> None:
+        if stage not in tasks:
+            tasks[stage] = bar.add_task(stage, total=of)
+        bar.update(tasks[stage], completed=done)
+
+    return show
