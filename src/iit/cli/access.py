@@ -37,7 +37,7 @@ def create_key(
 def list_keys() -> None:
     """List all keys, without their secrets."""
     with running() as service:
-        for key in service.access.keys():
+        for key in service.access.list_keys():
             state = "revoked" if key.revoked_at else f"expires {key.expires_at}" if key.expires_at else "valid"
             say(f"{key.key_id}  {key.created_at:%Y-%m-%d}  {state:<8}  {key.label}")
 

@@ -125,9 +125,8 @@ def list_models(as_json: Json = False) -> None:
         tell(told)
         return
     for one in told["models"]:
-        say(
-            f"{one['version']:<20} {one['status']:<10} {one['created_at']}  AUROC {one['auroc']:.4f}  ECE {one['ece']:.4f}"
-        )
+        figures = f"AUROC {one['auroc']:.4f}  ECE {one['ece']:.4f}"
+        say(f"{one['version']:<20} {one['status']:<10} {one['created_at']}  {figures}")
 
 
 @models.command("show")

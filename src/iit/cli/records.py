@@ -73,6 +73,10 @@ def _print(summary: IntakeSummary, n_files: int, n_ignored: int, n_truths: int, 
         say(f"  {n_ignored} files of other types were left alone")
     if n_truths:
         say(f"  true risks of {n_truths} synthetic cycles kept for judging models")
+    _print_problems(summary, errors)
+
+
+def _print_problems(summary: IntakeSummary, errors: Path | None) -> None:
     for reason, number in summary.warnings.most_common(10):
         say(f"  warning, {number} times: {reason}")
     for rejection in summary.rejections[:10]:

@@ -47,8 +47,7 @@ def write_scores(path: Path, rows: Sequence[PredictionRow]) -> None:
     if path.suffix == ".csv":
         write_csv(path, SCORES_HEADER, told)
         return
-    columns = list(zip(*told, strict=True)) if told else [[] for _ in SCORES_HEADER]
-    table = pyarrow.table(dict(zip(SCORES_HEADER, [list(column) for column in columns], strict=True)))
+    table = pyarrow.table({name: [row[place] for row in told] for place, name in enumerate(SCORES_HEADER)})
     path.touch(mode=0o600)
     pyarrow.parquet.write_table(table, path)
 

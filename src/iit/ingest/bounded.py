@@ -69,7 +69,7 @@ class Bounded(io.RawIOBase):
     def readinto(self, buffer: "Buffer", /) -> int:
         """Fill the buffer as far as possible and return the number of bytes."""
         view = memoryview(buffer)
-        chunk = self._stream.read(len(view))
+        chunk = self._stream.read(min(len(view), max(0, min(self._left_bytes, self._room.left_bytes)) + 1))
         self._left_bytes -= len(chunk)
         self._room.left_bytes -= len(chunk)
         if self._left_bytes < 0 or self._room.left_bytes < 0:

@@ -83,7 +83,7 @@ class Access:
             )
         return f"iit_{key_id}_{secret}{zlib.crc32(secret.encode()):08x}"
 
-    def keys(self) -> list[KeyRow]:
+    def list_keys(self) -> list[KeyRow]:
         """Return all keys without their secrets."""
         with self.database.transaction() as tx:
             return access_store.keys(tx)

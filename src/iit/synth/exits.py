@@ -39,4 +39,5 @@ def draw_exits(day: Ints, *, is_ill: Bools, rng: np.random.Generator) -> tuple[I
 
 def draw_restarts(reason: Ints, rng: np.random.Generator) -> Bools:
     """Return which of those who stopped take treatment up again."""
-    return (reason == TERMINATION_STOPPED) & (rng.random(len(reason)) < world.RESTART_AFTER_STOP)
+    restarts: Bools = (reason == TERMINATION_STOPPED) & (rng.random(len(reason)) < world.RESTART_AFTER_STOP)
+    return restarts

@@ -15,7 +15,7 @@ from iit.ingest.nmrs.reading import Reading
 from iit.ingest.nmrs.scalars import Scalar, is_blank, normal, number
 
 _LIMIT: Final = re.compile(
-    r"\s*([<>])=?\s*([\d,]{1,15}(?:\.\d+)?)\s*(?:cop(?:y|ies)?\s*/\s*ml|c/ml)?\s*", re.ASCII | re.I
+    r"\s*([<>])=?\s*([\d,]{1,15}(?:\.\d+)?)\s*(?:c(?:p|op(?:y|ies))?s?\s*/\s*ml)?\s*", re.ASCII | re.I
 )
 _UNDETECTED: Final = frozenset({
     "tnd", "tnotdetected", "targetnotdetected", "notdetected", "undetectable", "undetected", "ldl",
