@@ -55,6 +55,7 @@ def configure_logging(*, level: str, file: Path | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = handlers
     root.setLevel(level)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def _upper_level(

@@ -12,7 +12,7 @@ app = typer.Typer(
     name="iit",
     help="Predicts, explains and helps to prevent interruptions in HIV treatment.",
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,  # locals hold patients' values
+    pretty_exceptions_enable=False,  # its tracebacks can show locals, and locals hold patients' values
     add_completion=False,
 )
 app.command("demo")(operations.demo)

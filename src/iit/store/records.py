@@ -100,7 +100,7 @@ def all_facts(tx: Transaction, *, facility: str | None = None, chunk: int = 10_0
     query = select(records.c.patient_uuid, records.c.facility, records.c.facts).order_by(records.c.patient_uuid)
     if facility is not None:
         query = query.where(records.c.facility == facility)
-    result = tx.execution_options(stream_results=True, yield_per=chunk).execute(query)
+    result = tx.execute(query.execution_options(yield_per=chunk))
     for rows in result.partitions(chunk):
         yield [StoredFacts(*row) for row in rows]
 

@@ -36,6 +36,10 @@ TRACKING: Final = Form(13, 15, "Client Tracking and Termination Form")
 NOT_PREGNANT: Final = 165047
 PREGNANT: Final = 165048
 BREASTFEEDING: Final = 165049
+FEW_MISSED: Final = 165833  # 165834 some, 165835 many
+GOOD_ADHERENCE: Final = 165287  # 165288 fair, 165289 poor
+BY_PHONE: Final = 1650
+BY_HOME_VISIT: Final = 160551
 
 CONCEPTS: Final[dict[int, Concept]] = {
     730: Concept("CD4%", NUMERIC),

@@ -18,8 +18,6 @@ BREASTFEEDING: Final = 165049
 
 def clinic_events(contact: Contact, reading: Reading) -> Iterator[Event]:
     """Yield a form's answers on pregnancy by yes or no, its counselling sessions, and whether it gives a phone."""
-    if not contact.parts:
-        return
     for found, value in (*_pregnancy(contact), *_sessions(contact), *_phones(contact)):
         known = reading.known(found.occurred, found.created or contact.created)
         event = event_of(found, value, found.occurred, known, reading)

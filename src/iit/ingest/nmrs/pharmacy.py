@@ -26,8 +26,6 @@ _PREVENTION: Final = frozenset({"prep", "pep", "prophylaxis"})
 
 def pharmacy_events(contact: Contact, reading: Reading) -> Iterator[Event]:
     """Yield a form's pick-up, the days its quantities last, its regimen, drugs and the like."""
-    if not contact.parts:
-        return
     if contact.form is Form.PHARMACY:
         if contact.is_prevention or not reading.is_on_art or _names_prevention(contact):
             return

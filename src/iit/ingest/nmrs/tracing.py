@@ -19,9 +19,8 @@ def tracing_events(contact: Contact, reading: Reading) -> Iterator[Event]:
     One attempt for each contact-attempt group (165902) and each date of attempt (165463) outside of one; where there is
     neither, one for the form if it gives a reason for tracking (165460).
     """
-    if contact.parts:
-        yield from _attempts(contact, reading)
-        yield from _terminations(contact, reading)
+    yield from _attempts(contact, reading)
+    yield from _terminations(contact, reading)
 
 
 def _attempts(contact: Contact, reading: Reading) -> Iterator[Event]:
