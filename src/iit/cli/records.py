@@ -53,8 +53,10 @@ def import_records(
         contexts.refresh(service.database)
     if as_json:
         tell(summary.as_dict() | {"files": found.n_files, "ignored_files": found.n_ignored, "source": source})
-        return
-    _print(summary, found.n_files, found.n_ignored, n_truths, errors)
+    else:
+        _print(summary, found.n_files, found.n_ignored, n_truths, errors)
+    if summary.n_read and summary.n_rejected == summary.n_read:
+        raise InvalidInput("every document was rejected", place="import")
 
 
 def _print(summary: IntakeSummary, n_files: int, n_ignored: int, n_truths: int, errors: Path | None) -> None:

@@ -6,10 +6,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from iit.model.logistic import fit_logistic, sigmoid
+
 Floats = NDArray[np.float64]
 
 _EDGE = 1e-4  # no risk is told as certain
-_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Calibrator:
 
     def apply(self, raw: Floats) -> Floats:
         """Return risks in [0.0001, 0.9999] for raw scores, (n,)."""
-        risk = _sigmoid(self.x[0] * raw + self.x[1]) if self.method == "platt" else np.interp(raw, self.x, self.y)
+        risk = sigmoid(self.x[0] * raw + self.x[1]) if self.method == "platt" else np.interp(raw, self.x, self.y)
         clipped: Floats = np.clip(risk, _EDGE, 1 - _EDGE)
         return clipped
 
@@ -84,17 +85,8 @@ def fit_platt(raw: Floats, label: NDArray[np.int64]) -> Calibrator:
     """Return a logistic curve through the labels (Platt 1999, with his smoothed targets), by Newton's method."""
     positives = int(label.sum())
     target = np.where(label == 1, (positives + 1) / (positives + 2), 1 / (len(label) - positives + 2))
-    design = np.column_stack((raw, np.ones_like(raw)))
-    weights = np.array([1.0, 0.0])
-    for _ in range(_STEPS):
-        risk = _sigmoid(design @ weights)
-        slope = design.T @ (risk - target)
-        bend = (design * (risk * (1 - risk))[:, None]).T @ design + 1e-9 * np.eye(2)
-        step = np.linalg.solve(bend, slope)
-        weights -= np.clip(step, -5, 5)
-        if np.abs(step).max() < 1e-10:
-            break
-    return Calibrator("platt", (max(float(weights[0]), 1e-6), float(weights[1])))
+    slope, intercept = fit_logistic(np.column_stack((raw, np.ones_like(raw))), target)
+    return Calibrator("platt", (max(float(slope), 1e-6), float(intercept)))
 
 
 def fit_isotonic(raw: Floats, label: NDArray[np.int64], least: int = 50) -> Calibrator:
@@ -126,8 +118,3 @@ def fit_isotonic(raw: Floats, label: NDArray[np.int64], least: int = 50) -> Cali
 def log_loss(risk: Floats, label: NDArray[np.int64]) -> float:
     """Return the mean negative log-likelihood of labels under risks in (0, 1)."""
     return float(-np.mean(np.where(label == 1, np.log(risk), np.log1p(-risk))))
-
-
-def _sigmoid(value: Floats) -> Floats:
-    result: Floats = 1 / (1 + np.exp(-np.clip(value, -700, 700)))
-    return result

@@ -5,6 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from iit.model.logistic import fit_logistic
+
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
@@ -54,8 +56,8 @@ def calibration_line(risk: Floats, label: Labels) -> tuple[float, float]:
     The intercept is with the slope fixed at 1 (calibration in the large).
     """
     odds = np.log(risk / (1 - risk))
-    slope_fit = _logistic(np.column_stack((odds, np.ones_like(odds))), label, np.zeros_like(odds))
-    level_fit = _logistic(np.ones((len(odds), 1)), label, odds)
+    slope_fit = fit_logistic(np.column_stack((odds, np.ones_like(odds))), label)
+    level_fit = fit_logistic(np.ones((len(odds), 1)), label, offset=odds)
     return float(level_fit[0]), float(slope_fit[0])
 
 
@@ -131,15 +133,3 @@ def bootstrap(
         )
         for name in drawn[0]
     }
-
-
-def _logistic(design: Floats, label: Labels, offset: Floats) -> Floats:
-    weights = np.zeros(design.shape[1])
-    for _ in range(50):
-        risk = 1 / (1 + np.exp(-np.clip(design @ weights + offset, -700, 700)))
-        bend = (design * (risk * (1 - risk))[:, None]).T @ design + 1e-9 * np.eye(design.shape[1])
-        step = np.linalg.solve(bend, design.T @ (risk - label))
-        weights -= np.clip(step, -5, 5)
-        if np.abs(step).max() < 1e-10:
-            break
-    return weights

@@ -9,12 +9,12 @@ from typing import Any, Final
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from iit.features.registry import FEATURE_NAMES, FEATURE_SET_VERSION
 from iit.model import calibrate, scorecard
 from iit.model.calibrate import Calibrator
 from iit.model.dataset import Dataset
+from iit.model.logistic import fit_logistic, sigmoid
 from iit.model.metrics import auroc
 from iit.model.scorecard import Scorecard
 from iit.model.split import Split
@@ -116,8 +116,9 @@ def _grow(
 
 def _fit_scorecard(features: NDArray[np.float32], label: NDArray[np.int64]) -> Scorecard:
     edges = scorecard.bin_edges(features)
-    fitted = LogisticRegression(C=1.0, max_iter=500).fit(scorecard.indicators(features, edges), label)
-    return scorecard.from_weights(edges, fitted.coef_[0].astype(np.float64), float(fitted.intercept_[0]))
+    bins = scorecard.indicators(features, edges).astype(np.float64)
+    weights = fit_logistic(np.column_stack((bins, np.ones(len(bins)))), label, ridge=1.0)
+    return scorecard.from_weights(edges, weights[:-1], float(weights[-1]))
 
 
 def _best_single(features: NDArray[np.float32], label: NDArray[np.int64]) -> tuple[int, int]:
@@ -146,11 +147,9 @@ def logistic_baseline(
     def design(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         unknown = np.isnan(matrix)
         scaled = np.clip((np.where(unknown, middle, matrix) - middle) / spread, -5, 5)
-        return np.hstack((scaled, unknown)).astype(np.float64)
+        return np.hstack((scaled, unknown, np.ones((len(matrix), 1)))).astype(np.float64)
 
-    fitted = LogisticRegression(C=0.1, max_iter=300).fit(design(features), label)
-    risks: NDArray[np.float64] = fitted.predict_proba(design(test))[:, 1]
-    return risks
+    return sigmoid(design(test) @ fit_logistic(design(features), label, ridge=10.0))
 
 
 def reference_distributions(features: NDArray[np.float32], names: Sequence[str]) -> dict[str, Any]:

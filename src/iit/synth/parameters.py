@@ -12,6 +12,8 @@ from typing import Final
 
 VERSION: Final = "1"  # of the synthetic world: change it with anything that changes a cohort's bytes
 
+EARLIEST_UNTIL: Final = date(2012, 1, 1)
+LATEST_UNTIL: Final = date(2060, 1, 1)  # the holiday table ends in 2069
 YEARS_OF_STARTS: Final = 8.5
 SUPPLIES: Final = (30, 60, 90, 180)
 

@@ -1,0 +1,10 @@
+"""A credible synthetic cohort of Nigerian patients on ART, as NMRS export documents, with the true risks beside it.
+
+For demos, tests and load. Results on it are never the quality of a model on people.
+"""
+
+from iit.synth.cohort import cohort_documents, write_cohort
+from iit.synth.parameters import Shift
+from iit.synth.summary import CohortSummary
+
+__all__ = ["CohortSummary", "Shift", "cohort_documents", "write_cohort"]
