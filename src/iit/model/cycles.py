@@ -62,7 +62,7 @@ def cycles_of(columns: Columns, patient: int, as_of: int, last_known: int, lag: 
     n = len(facts.day)
     start, supply, source, expected = (np.zeros(n, np.int32) for _ in range(4))
     count = _find_cycles(facts.day, facts.kind, facts.value, n, policy, start, supply, source, expected)
-    observed_until = min(as_of, last_known - lag)
+    observed_until = min(as_of, last_known) - lag
     cycles = []
     for i in range(count):
         begin = int(start[i])

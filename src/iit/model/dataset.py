@@ -28,6 +28,9 @@ class Dataset:
         label: (r,) int64: 1 interrupted, 0 returned; -1 unknown (competing, censored or not at risk).
         label_contact: (r,) int64, the same counting any clinical contact as a return (sensitivity).
         resolved: (r,) int64 day on which the label became known.
+        settled: (r,) int64 day from which either label would have been known: the end of the window and the facility's
+            reporting lag, or a return's report if that came later still. Parts are cut by it, for `resolved` is early
+            for returns alone.
         trainable: (r,) bool: label known, days supplied not imputed, and the window closed while observed: a return
             is known at once and an absence only later, so that open windows would tell of returns alone.
     """
@@ -41,6 +44,7 @@ class Dataset:
     label: NDArray[np.int64]
     label_contact: NDArray[np.int64]
     resolved: NDArray[np.int64]
+    settled: NDArray[np.int64]
     trainable: NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -76,8 +80,8 @@ def build_dataset(
     rows = np.empty((n, len(COLUMNS)), np.int64)
     if n:
         collect(*arguments, rows)
-    patient, on, index_day, expected, landmark, status, label_contact, source, resolved = rows.T
-    observed_until = np.minimum(as_of, contexts.last_known_day - contexts.reporting_lag_days)[facility[patient]]
+    patient, on, index_day, expected, landmark, status, label_contact, source, resolved, settled = rows.T
+    observed_until = (np.minimum(as_of, contexts.last_known_day) - contexts.reporting_lag_days)[facility[patient]]
     is_closed = expected + GRACE_DAYS <= observed_until
     is_known = (status == CycleStatus.RETURNED) | (status == CycleStatus.INTERRUPTED)
     return Dataset(
@@ -90,6 +94,7 @@ def build_dataset(
         label=np.where(is_known, status, -1),
         label_contact=label_contact,
         resolved=resolved,
+        settled=settled,
         trainable=is_known & is_closed & (source < DaysSource.APPOINTMENT),
     )
 

@@ -7,7 +7,9 @@ from iit.domain.interruption import GRACE_DAYS, NEVER
 from iit.features.arrays import Floats, Ints
 from iit.features.compiled import compiled, inlined
 
-COLUMNS = ("patient", "as_of", "index_day", "expected", "landmark", "status", "label_contact", "source", "resolved")
+COLUMNS = (
+    "patient", "as_of", "index_day", "expected", "landmark", "status", "label_contact", "source", "resolved", "settled",
+)  # fmt: skip
 OFFSETS = (-14, -7, 0, 7, 14, 21)  # iit.domain.landmarks.LANDMARK_OFFSETS; a test holds both together
 
 
@@ -17,6 +19,16 @@ def next_any_contact(day: Ints, kind: Ints, a: int, b: int, start: int, expected
         if day[i] > start and day[i] <= expected + GRACE_DAYS and (kind[i] == 1 or kind[i] == 10):
             return True
     return False
+
+
+def known_returns(first_known: Ints, starts: Ints, count: int, last: int, cycle: int) -> int:
+    """Return the day on which any later pick-up, made by day `last`, became known; NEVER for none."""
+    told = NEVER
+    for later in range(cycle + 1, count):
+        if starts[later] > last:
+            break
+        told = min(told, first_known[later])
+    return told
 
 
 def collect_rows(
@@ -34,6 +46,9 @@ def collect_rows(
 ) -> int:
     """Write a row (see COLUMNS) for every landmark of every cycle, judged with what was known by `as_of`.
 
+    `resolved` is the day the label became known; `settled` the day from which either label would have been, so that
+    rows chosen by it are chosen whatever the label is.
+
     Returns the number of rows; with no room in `out` (0 rows) it only counts them.
     """
     longest = 1
@@ -42,7 +57,7 @@ def collect_rows(
     v_day, v_known, v_kind = np.empty(longest, np.int64), np.empty(longest, np.int64), np.empty(longest, np.int64)
     v_value = np.empty(longest, np.float64)
     cycles = np.empty((4, longest), np.int64)
-    first_known = np.empty(longest + 1, np.int64)
+    first_known = np.empty(longest, np.int64)
     counting = len(out) == 0
     total = 0
     for p in range(len(offsets) - 1):
@@ -56,9 +71,8 @@ def collect_rows(
         for c in range(count):
             while not (v_day[fact] == cycles[0, c] and v_kind[fact] == 1):
                 fact += 1
-            first_known[c] = v_known[fact]
-        first_known[count] = NEVER
-        observed = min(as_of, last_known[facility[p]] - lag[facility[p]])
+            first_known[c] = max(v_known[fact], v_day[fact])
+        observed = min(as_of, last_known[facility[p]]) - lag[facility[p]]
         for c in range(count):
             start, expected = cycles[0, c], cycles[3, c]
             following = cycles[0, c + 1] if c + 1 < count else NEVER
@@ -69,17 +83,22 @@ def collect_rows(
             label_contact = -1
             if status == 0 or status == 1:
                 label_contact = 0 if next_any_contact(v_day, v_kind, 0, n, start, expected) else 1
-            resolved = first_known[c + 1] if status == 0 else expected + GRACE_DAYS + lag[facility[p]]
+            superseded = known_returns(first_known, cycles[0], count, NEVER, c)
+            settled = expected + GRACE_DAYS + lag[facility[p]]
+            resolved = settled
+            if status == 0:
+                resolved = known_returns(first_known, cycles[0], count, min(expected + GRACE_DAYS, leaves), c)
+                settled = max(settled, resolved)
             for landmark in range(7):
                 on = first_known[c] if landmark == 0 else expected + OFFSETS[landmark - 1]
                 if landmark > 0 and on <= first_known[c]:
                     continue
-                if on >= first_known[c + 1] or on > as_of or on > expected + GRACE_DAYS or on >= leaves:
+                if on >= superseded or on > as_of or on > expected + GRACE_DAYS or on >= leaves:
                     continue
                 if not counting:
                     out[total, 0], out[total, 1], out[total, 2], out[total, 3] = p, on, start, expected
                     out[total, 4], out[total, 5], out[total, 6] = landmark, status, label_contact
-                    out[total, 7], out[total, 8] = cycles[2, c], resolved
+                    out[total, 7], out[total, 8], out[total, 9] = cycles[2, c], resolved, settled
                 total += 1
     return total
 
@@ -93,6 +112,7 @@ for _function in (
     interruption.died_before,
     interruption.cycle_status,
     next_any_contact,
+    known_returns,
 ):
     inlined(_function)
 

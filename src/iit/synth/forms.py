@@ -50,7 +50,7 @@ def care_card(chart: Chart, person: Person, sheet: Sheet) -> None:
     chart.number(5089, found.weight_kg)
     if visit.is_new or person.is_child:
         chart.number(5090, found.height_cm)
-    if not person.is_child:
+    if found.has_pressure and not person.is_child:
         chart.number(5085, found.systolic_mmhg)
         chart.number(5086, found.diastolic_mmhg)
     chart.coded(5356, found.who_stage)

@@ -17,8 +17,8 @@ _SHARE_VOIDED_COPY: Final = 0.018
 _SHARE_VOIDED_ANSWER: Final = 0.015
 _SHARE_BACKLOG: Final = 0.01
 _SHARE_SICK_VISIT: Final = 0.04
-_SHARE_EXTRA_CARD: Final = 0.25
-_CARD_EVERY_DAYS: Final = 160
+_SHARE_EXTRA_CARD: Final = 0.12
+_CARD_EVERY_DAYS: Final = 183
 _SLOW_DAYS: Final = 7.0  # a facility whose typical lag is longer never types anything in within ten days
 _SUNDAY: Final = 3  # 1970-01-01 was a Thursday
 
@@ -83,7 +83,7 @@ def visits(scene: Scene) -> Iterator[Visit]:
         appointment=_appointments(scene),
         missed_doses=missed,
         adherence=missed - concepts.FEW_MISSED + concepts.GOOD_ADHERENCE,
-        has_oi_drugs=scene.chance(np.where(scene.people.cd4[cycles.patient] < 350, 0.45, 0.10)),
+        has_oi_drugs=scene.chance(np.where(scene.people.cd4[cycles.patient] < 350, 0.25, 0.05)),
         supply_fault=_supply_faults(scene),
         has_duplicate=scene.chance(_SHARE_DUPLICATE),
         voided_copy=_if_by(scene, scene.chance(_SHARE_VOIDED_COPY), cycles.pickup + scene.between(1, 4)),

@@ -11,6 +11,7 @@ from iit.synth.scene import Scene, rows_of
 
 _YEAR: Final = 365.25
 _TPT_DAYS: Final = 180
+_SHARE_PRESSURE: Final = 0.5
 _GROWN_UP_YEARS: Final = 15.0
 
 
@@ -21,6 +22,7 @@ class Vitals(NamedTuple):
     height_cm: float
     systolic_mmhg: float
     diastolic_mmhg: float
+    has_pressure: bool
     who_stage: int
     functional_status: int
     tb_status: int
@@ -45,6 +47,7 @@ def vitals(scene: Scene) -> Iterator[Vitals]:
         height_cm=_heights(scene),
         systolic_mmhg=np.clip(systolic, 80, 210),
         diastolic_mmhg=np.clip(np.rint(systolic * 0.64 + rng.normal(0.0, 5.0, n)), 45, 130),
+        has_pressure=scene.chance(_SHARE_PRESSURE),
         who_stage=np.where((on_art > 180) & scene.chance(0.85), 1204, people.who_stage[who]),
         functional_status=np.where((on_art < 90) & (people.who_stage[who] == 1207), 160026, 162750),
         tb_status=_tb_status(scene),

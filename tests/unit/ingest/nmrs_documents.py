@@ -13,7 +13,7 @@ from iit.domain.vocabulary import Kind
 from iit.ingest.nmrs import Imported, read_nmrs
 
 LAGOS = ZoneInfo("Africa/Lagos")
-PATIENT = "11111111-2222-5333-8444-555555555555"
+PATIENT = "1a2b3c4d-2222-5333-8444-abcdefabcdef"
 FACILITY = "FAKEdatim01"
 EXPORTED = "2024-02-01 09:14:55"
 FORMS = {  # form id, encounter type, name

@@ -98,6 +98,11 @@ def test_status(reason, pickup, expected):
     assert read(a_document(*forms)).record.patient.status == expected
 
 
+def test_pickup_on_the_day_of_a_transfer_does_not_undo_it_whatever_its_number():
+    document = a_document(tracking(coded(165470, TRANSFER)), a_pickup(ON, encounterId=9_000_000))
+    assert read(document).record.patient.status == "transferred_out"
+
+
 @pytest.mark.parametrize(
     ("demographics", "forms", "occurred", "known"),
     [

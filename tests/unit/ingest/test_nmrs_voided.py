@@ -70,11 +70,23 @@ def test_voided_visit_takes_its_encounters_and_their_answers_along(known_by):
     assert read(document).n_voided == read(document).n_rows
 
 
+def test_voided_visit_takes_along_answers_whose_encounter_is_not_listed():
+    document = a_document(a_form("care", ON, number(5089, 54)))
+    document["messageData"]["encounters"] = []
+    document["messageData"]["visits"][0]["voided"] = 1
+    assert facts(document, Kind.WEIGHT_KG) == []
+
+
 def test_voided_group_takes_its_members_along():
-    document = a_document(a_form("pharmacy", ON, coded(165708, 164506), arv_group(30), arv_group(90, name="second")))
+    drug = coded(165724, 165631)
+    document = a_document(
+        a_form("pharmacy", ON, coded(165708, 164506), arv_group(30), arv_group(90, drug, name="second"))
+    )
     groups = [row for row in document["messageData"]["obs"] if row["conceptId"] == 162240]
     groups[1]["voided"] = 1
     assert values(document, Kind.PICKUP) == [30]
+    assert values(document, Kind.ARV_DRUG) == []
+    assert read(document).n_voided == 3
 
 
 def test_voided_patient_has_no_facts_and_says_so():
@@ -111,6 +123,7 @@ def test_of_two_rows_with_one_id_the_one_made_last_counts(newest_first):
 def test_of_two_rows_with_one_id_made_together_the_voided_one_counts():
     document = a_document(a_form("care", ON, number(5089, 54)))
     document["messageData"]["obs"].append(obs_of(document, 5089) | {"voided": 1})
+    obs_of(document, 5089)["patientUuid"] = None
     assert facts(document, Kind.WEIGHT_KG) == []
 
 
