@@ -10,7 +10,7 @@ PORT ?= 8000
 TEST_JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix bench lock
+.PHONY: help setup run test check fix docs lock
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -27,11 +27,11 @@ check: $(DEV_STAMP) ## Check format, lint, types, architecture and generated doc
 	@bash scripts/check.sh
 
 fix: $(DEV_STAMP) ## Format and mend what can be mended by itself
-	$(BIN)/ruff format src tests scripts benchmarks
-	$(BIN)/ruff check --fix src tests scripts benchmarks
+	$(BIN)/ruff format src tests scripts
+	$(BIN)/ruff check --fix src tests scripts
 
-bench: $(DEV_STAMP) ## Run the benchmarks
-	$(BIN)/python -m benchmarks
+docs: $(DEV_STAMP) ## Write the generated pages of docs/reference
+	$(BIN)/python scripts/write_reference.py
 
 lock: $(DEV_STAMP) ## Lock the newest allowed versions anew
 	bash scripts/lock.sh $(BIN)/uv

@@ -18,6 +18,7 @@ check format "$bin/ruff" format --check src tests scripts
 check lint "$bin/ruff" check src tests scripts
 check types "$bin/mypy"
 check architecture "$bin/lint-imports" --no-cache
+check documents "$bin/python" scripts/write_reference.py --check
 check shell "$bin/shellcheck" "${shell_scripts[@]}"
 printf '%s checks failed\n' "$failed"
 exit "$((failed > 0))"

@@ -13,17 +13,19 @@ def objections(evaluation: Mapping[str, Any]) -> list[str]:
     """Return why a model must not be promoted; none if it may.
 
     It must beat the champion (where there is one), the scorecard and the best single feature by AUROC on the same test
-    rows, be calibrated, and let no segment of 500 or more rows fall behind the champion by more than 0.03.
+    rows, not be shown to be badly calibrated (its 95 % interval lies outside the limits), and let no segment of 500 or more rows fall behind the champion by more than 0.03.
     """
     mine = evaluation["metrics"]
     found = []
     for name, rival in evaluation["rivals"].items():
         if not mine["auroc"] > rival["auroc"]:
             found.append(f"AUROC {mine['auroc']:.4f} does not beat the {name}'s {rival['auroc']:.4f}")
-    if not mine["ece"] <= _MOST_ECE:
-        found.append(f"calibration error {mine['ece']:.4f} is above {_MOST_ECE}")
-    if not _SLOPE[0] <= mine["calibration_slope"] <= _SLOPE[1]:
-        found.append(f"calibration slope {mine['calibration_slope']:.2f} is outside {_SLOPE[0]} to {_SLOPE[1]}")
+    intervals = evaluation["intervals"]
+    if intervals["ece"][0] > _MOST_ECE:
+        found.append(f"calibration error {mine['ece']:.4f} is surely above {_MOST_ECE}")
+    low, high = intervals["calibration_slope"]
+    if high < _SLOPE[0] or low > _SLOPE[1]:
+        found.append(f"calibration slope {mine['calibration_slope']:.2f} is surely outside {_SLOPE[0]} to {_SLOPE[1]}")
     for segment, figures in evaluation["segments"].items():
         before = figures.get("champion_auroc")
         if before is not None and figures["n"] >= _SEGMENT_ROWS and figures["auroc"] < before - _SEGMENT_LOSS:

@@ -1,17 +1,12 @@
 """Figures of discrimination, calibration and use, each with what it needs and nothing else."""
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
-from iit.model.logistic import fit_logistic
+from iit.model.ranking import BINS, THRESHOLDS, TOP_SHARES, Ranking, calibration_line_of, draws, interval, top_names
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
-
-TOP_SHARES: Final = (0.10, 0.20, 0.25)
-BINS: Final = 15
 
 
 def auroc(risk: Floats, label: Labels) -> float:
@@ -55,10 +50,8 @@ def calibration_line(risk: Floats, label: Labels) -> tuple[float, float]:
 
     The intercept is with the slope fixed at 1 (calibration in the large).
     """
-    odds = np.log(risk / (1 - risk))
-    slope_fit = fit_logistic(np.column_stack((odds, np.ones_like(odds))), label)
-    level_fit = fit_logistic(np.ones((len(odds), 1)), label, offset=odds)
-    return float(level_fit[0]), float(slope_fit[0])
+    intercept, slope, _ = calibration_line_of(np.log(risk / (1 - risk)), label)
+    return intercept, slope
 
 
 def net_benefit(risk: Floats, label: Labels, threshold: float) -> float:
@@ -100,9 +93,8 @@ def all_metrics(risk: Floats, label: Labels, facility: NDArray[np.int64]) -> dic
     }
     for share in TOP_SHARES:
         recall, ppv = top_of_facilities(risk, label, facility, share)
-        figures[f"recall_top_{share:.0%}".rstrip("%")] = recall
-        figures[f"ppv_top_{share:.0%}".rstrip("%")] = ppv
-    for threshold in (0.05, 0.1, 0.2, 0.3):
+        figures |= dict(zip(top_names(share), (recall, ppv), strict=True))
+    for threshold in THRESHOLDS:
         figures[f"net_benefit_{threshold}"] = net_benefit(risk, label, threshold)
     return figures
 
@@ -111,25 +103,10 @@ def bootstrap(
     risk: Floats, label: Labels, facility: NDArray[np.int64], patient: NDArray[np.int64], *, rounds: int, seed: int = 1
 ) -> dict[str, tuple[float, float]]:
     """Return 95 % intervals of all figures, drawing whole patients with replacement. Deterministic for a seed."""
-    _, place = np.unique(patient, return_inverse=True)
-    order = np.argsort(place, kind="stable")
-    counts = np.bincount(place)
-    starts = np.cumsum(counts) - counts
-    rng = np.random.default_rng(seed)
-    drawn: list[dict[str, float]] = []
-    for _ in range(rounds):
-        chosen = rng.integers(0, len(counts), len(counts))
-        sizes = counts[chosen]
-        begin = np.repeat(starts[chosen] - (np.cumsum(sizes) - sizes), sizes)
-        rows = order[begin + np.arange(sizes.sum())]
-        if 0 < label[rows].sum() < len(rows):
-            drawn.append(all_metrics(risk[rows], label[rows], facility[rows]))
-    if not drawn:
-        return {}
-    return {
-        name: (
-            float(np.nanpercentile([one[name] for one in drawn], 2.5)),
-            float(np.nanpercentile([one[name] for one in drawn], 97.5)),
-        )
-        for name in drawn[0]
-    }
+    ranking = Ranking(risk, label, facility)
+    drawn = [
+        ranking.figures(weights)
+        for weights in draws(patient, rounds=rounds, seed=seed)
+        if 0 < weights @ label < weights.sum()
+    ]
+    return {name: interval([one[name] for one in drawn]) for name in (drawn[0] if drawn else {})}

@@ -35,6 +35,7 @@ from iit.store.predictions import PredictionRow, StoredPrediction
 from iit.telemetry import predictions_total
 
 NO_CONTEXTS = Contexts.of([])
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class Prediction(NamedTuple):
@@ -149,7 +150,7 @@ class Predictor:
             if place is None:
                 raise InvalidInput("holds a name that is no feature of this version", place="features")
             if value is not None:
-                if not math.isfinite(value) or abs(value) > np.finfo(np.float32).max:
+                if not math.isfinite(value) or abs(value) > _LARGEST:
                     raise InvalidInput("must be a finite number or null", place=f"features.{name}")
                 vector[0, place] = value
         warnings = [] if len(features) == len(FEATURE_NAMES) else ["features not given count as unknown"]

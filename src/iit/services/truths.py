@@ -17,7 +17,10 @@ _LANDMARKS: Final = ("pickup", "m14", "m7", "0", "p7", "p14", "p21")
 
 
 def keep_truths(database: Database, folder: Path) -> int:
-    """Keep the true risks of a synthetic cohort's folder; return how many cycles. A folder without them has none."""
+    """Keep the true risks of a synthetic cohort's folder; return how many cycles. A folder without them has none.
+
+    An empty field is a landmark on which nothing could be asked.
+    """
     path = folder / _FILE
     if not path.is_file():
         return 0
@@ -38,7 +41,7 @@ def _read(path: Path) -> Iterator[Truth]:
                     row["patient_uuid"],
                     date.fromisoformat(row["index_date"]),
                     float(row["risk"]),
-                    [float(row[f"reachable_{landmark}"]) for landmark in _LANDMARKS],
+                    [float(row[f"reachable_{landmark}"] or "nan") for landmark in _LANDMARKS],
                 )
             except (KeyError, ValueError, TypeError):
                 raise InvalidInput("is no row of true risks", place=f"{path}:{line}") from None

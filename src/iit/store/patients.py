@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, and_, desc, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from iit.store.database import Transaction
 from iit.store.schema import patients, predictions
@@ -122,7 +123,7 @@ def _newest_of_day(facility: str | None, day: date) -> "Select[Any]":
         condition = and_(condition, predictions.c.facility == facility)
     return (
         select(predictions)
-        .distinct(predictions.c.patient_uuid)
+        .ext(distinct_on(predictions.c.patient_uuid))
         .where(condition)
         .order_by(predictions.c.patient_uuid, desc(predictions.c.created_at))
     )

@@ -16,7 +16,7 @@ from iit.synth.parameters import BASE_CENTRE, EFFECTS, VERSION, Shift
 from iit.synth.summary import CohortSummary, Tally
 from iit.synth.truths import COLUMNS, truth_lines
 
-MANIFEST: Final = "cohort.json"
+MANIFEST: Final = "cohort.manifest"
 TRUE_RISKS: Final = "true_risks.csv"
 _UNTIL: Final = date(2025, 6, 30)
 _PROGRESS_EVERY: Final = 50
@@ -34,8 +34,9 @@ def write_cohort(
     """Write a synthetic cohort as NMRS export documents.
 
     `<out>/<facility>/<facility>_<patient>.json` holds a document each, `<out>/true_risks.csv` the true and the
-    reachable risk of each cycle, `<out>/cohort.json` the manifest, which is written last. The same arguments give the
-    same bytes, and a smaller cohort is the beginning of a larger one.
+    reachable risk of each cycle, `<out>/cohort.manifest` (JSON) the manifest, which is written last. An importer that
+    is given `out` reads the documents and leaves the other two alone. The same arguments give the same bytes, and a
+    smaller cohort is the beginning of a larger one.
 
     Args:
         out: folder to write to; it is made where it is missing, and must be empty.

@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 NUMERIC: Final = 1
 CODED: Final = 2
-TEXT: Final = 3
 NOTHING: Final = 4
 DATE: Final = 6
 
@@ -42,7 +41,6 @@ BY_PHONE: Final = 1650
 BY_HOME_VISIT: Final = 160551
 
 CONCEPTS: Final[dict[int, Concept]] = {
-    730: Concept("CD4%", NUMERIC),
     856: Concept("HIV VIRAL LOAD", NUMERIC),
     1054: Concept("Civil status", CODED),
     1443: Concept("Medication dispensed", NUMERIC),
@@ -59,7 +57,6 @@ CONCEPTS: Final[dict[int, Concept]] = {
     5596: Concept("Estimated date of confinement", DATE),
     159368: Concept("Medication duration", NUMERIC),
     159599: Concept("Antiretroviral treatment start date", DATE),
-    159635: Concept("Contact phone number", TEXT),
     159951: Concept("Specimen collection date", DATE),
     160534: Concept("Date transfered in", DATE),
     160540: Concept("Method of enrollment", CODED),

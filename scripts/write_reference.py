@@ -1,0 +1,48 @@
+"""Write the generated pages of `docs/reference`, or with --check tell which of them are out of date."""
+
+import sys
+from pathlib import Path
+
+from iit.config import Settings
+from iit.features.dictionary import as_markdown
+
+FOLDER = Path(__file__).parent.parent / "docs" / "reference"
+
+
+def settings_page() -> str:
+    """Return the table of settings."""
+    lines = [
+        "# Settings",
+        "",
+        "Environment variables, all optional. Generated from `iit.config`. Unknown or wrong ones stop the start.",
+        "",
+        "| variable | default | meaning |",
+        "|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.is_required() or field.default in (None, ...) or field.default_factory else field.default
+        lines.append(f"| `IIT_{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"features.md": as_markdown, "settings.md": settings_page}
+
+
+def main(*, check: bool) -> int:
+    """Write or compare the pages; return the exit code."""
+    stale = [name for name, page in PAGES.items() if not _is_current(FOLDER / name, page())]
+    if check:
+        for name in stale:
+            print(f"docs/reference/{name} is out of date: run `make docs`")  # noqa: T201
+        return len(stale)
+    for name in stale:
+        (FOLDER / name).write_text(PAGES[name](), encoding="utf-8")
+    return 0
+
+
+def _is_current(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text(encoding="utf-8") == text
+
+
+if __name__ == "__main__":
+    sys.exit(main(check="--check" in sys.argv))

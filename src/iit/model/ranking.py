@@ -1,0 +1,162 @@
+"""Figures of rows that count several times or not at all: what a bootstrap needs, without sorting again each round.
+
+`Ranking(risk, label, facility).figures(weights)` equals `all_metrics` of the rows repeated as often as they weigh.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iit.model.logistic import fit_logistic, sigmoid
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+TOP_SHARES: Final = (0.10, 0.20, 0.25)
+BINS: Final = 15
+THRESHOLDS: Final = (0.05, 0.1, 0.2, 0.3)  # of net benefit
+
+_NEWTON_STEPS: Final = 6  # from the line through all rows; the error squares itself at each
+
+
+def draws(cluster: Ints, *, rounds: int, seed: int) -> Iterator[Floats]:
+    """Yield (n,) weights of rows: how often each row's cluster (a patient) was drawn with replacement.
+
+    Args:
+        cluster: (n,) whose row it is; whole clusters are drawn.
+        rounds: how many draws.
+        seed: the same seed gives the same draws.
+    """
+    clusters, place = np.unique(cluster, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    for _ in range(rounds):
+        drawn = np.bincount(rng.integers(0, len(clusters), len(clusters)), minlength=len(clusters))
+        yield drawn[place].astype(np.float64)
+
+
+class Ranking:
+    """Rows in the order of their risk, sorted once.
+
+    Args:
+        risk: (n,) in (0, 1).
+        label: (n,) 0 or 1.
+        facility: (n,) place of the facility that would follow up.
+    """
+
+    def __init__(self, risk: Floats, label: Ints, facility: Ints) -> None:
+        self._order = np.argsort(-risk, kind="stable")
+        self._risk = risk[self._order]
+        self._label = label[self._order].astype(np.float64)
+        self._ends = np.flatnonzero(np.append(np.diff(self._risk) != 0, True))
+        self._odds = np.log(self._risk / (1 - self._risk))
+        self._line = calibration_line_of(self._odds, self._label)
+        self._by_facility = np.lexsort((np.arange(len(risk)), -risk, facility))
+        _, self._facility = np.unique(facility[self._by_facility], return_inverse=True)
+        self._facility_label = label[self._by_facility]
+
+    def figures(self, weights: Floats) -> dict[str, float]:
+        """Return every figure of `all_metrics`; `weights` (n,) are whole numbers in the order of the rows given."""
+        w = weights[self._order]
+        total, positives = float(w.sum()), float(w @ self._label)
+        prevalence = positives / total
+        precision = self._auprc(w)
+        intercept, slope = self._calibration(w)
+        found = {
+            "n": total,
+            "prevalence": prevalence,
+            "auroc": self._auroc(w),
+            "auprc": precision,
+            "lift": precision / prevalence if prevalence else float("nan"),
+            "brier": float(w @ (self._risk - self._label) ** 2) / total,
+            "ece": self._ece(w),
+            "calibration_intercept": intercept,
+            "calibration_slope": slope,
+        }
+        chosen = weights[self._by_facility]
+        for share in TOP_SHARES:
+            recall, ppv = self._top(chosen, share)
+            found |= dict(zip(top_names(share), (recall, ppv), strict=True))
+        for threshold in THRESHOLDS:
+            found[f"net_benefit_{threshold}"] = self._net_benefit(w, threshold)
+        return found
+
+    def auroc(self, weights: Floats) -> float:
+        """Return the AUROC alone."""
+        return self._auroc(weights[self._order])
+
+    def _auroc(self, w: Floats) -> float:
+        positives, negatives = self._of_ties(w * self._label), self._of_ties(w * (1 - self._label))
+        pairs = positives.sum() * negatives.sum()
+        below = negatives.sum() - np.cumsum(negatives)
+        return float(positives @ (below + negatives / 2) / pairs) if pairs else float("nan")
+
+    def _auprc(self, w: Floats) -> float:
+        hits, rows = np.cumsum(self._of_ties(w * self._label)), np.cumsum(self._of_ties(w))
+        precision = np.divide(hits, rows, out=np.zeros_like(hits), where=rows > 0)
+        return float(precision @ np.diff(hits, prepend=0.0) / hits[-1]) if hits[-1] else float("nan")
+
+    def _of_ties(self, values: Floats) -> Floats:
+        """Return the sum of values over each group of equal risks."""
+        return np.diff(np.cumsum(values)[self._ends], prepend=0.0)
+
+    def _ece(self, w: Floats) -> float:
+        gap = np.append(0.0, np.cumsum((w * (self._risk - self._label))[::-1]))
+        rows = np.append(0.0, np.cumsum(w[::-1]))
+        total = int(rows[-1])
+        sizes = np.full(BINS, total // BINS)
+        sizes[: total % BINS] += 1  # as np.array_split does
+        edges = np.append(0, np.cumsum(sizes))
+        return float(np.abs(np.diff(np.interp(edges, rows, gap))).sum() / total)
+
+    def _calibration(self, w: Floats) -> tuple[float, float]:
+        """Return (intercept, slope) by Newton steps from the line through all rows."""
+        intercept, slope, level = self._line
+        for _ in range(_NEWTON_STEPS):
+            risk = sigmoid(self._odds + intercept)
+            intercept += float(w @ (self._label - risk)) / max(float(w @ (risk * (1 - risk))), 1e-12)
+        for _ in range(_NEWTON_STEPS):
+            risk = sigmoid(slope * self._odds + level)
+            error, bend = w * (self._label - risk), w * (risk * (1 - risk))
+            b0, b1, b2 = float(bend.sum()), float(bend @ self._odds), float(bend @ self._odds**2)
+            g0, g1 = float(error.sum()), float(error @ self._odds)
+            scale = max(b0 * b2 - b1 * b1, 1e-12)
+            level += (b2 * g0 - b1 * g1) / scale
+            slope += (b0 * g1 - b1 * g0) / scale
+        return intercept, slope
+
+    def _top(self, w: Floats, share: float) -> tuple[float, float]:
+        rows = np.bincount(self._facility, w)
+        begin = (np.cumsum(rows) - rows)[self._facility]
+        before = np.cumsum(w) - w - begin
+        chosen = np.clip(np.ceil(share * rows)[self._facility] - before, 0, w)
+        hits, positives = float(chosen @ self._facility_label), float(w @ self._facility_label)
+        return (hits / positives if positives else float("nan")), hits / float(chosen.sum())
+
+    def _net_benefit(self, w: Floats, threshold: float) -> float:
+        flagged = int(np.searchsorted(-self._risk, -threshold, side="right"))
+        right = float(w[:flagged] @ self._label[:flagged])
+        wrong = float(w[:flagged].sum()) - right
+        return (right - wrong * threshold / (1 - threshold)) / float(w.sum())
+
+
+def top_names(share: float) -> tuple[str, str]:
+    """Return the names of recall and PPV when a share of each list is followed up, for example `recall_top_10`."""
+    return f"recall_top_{share * 100:.0f}", f"ppv_top_{share * 100:.0f}"
+
+
+def calibration_line_of(odds: Floats, label: Ints | Floats) -> tuple[float, float, float]:
+    """Return (intercept with the slope fixed at 1, slope, intercept beside it) of labels on log-odds."""
+    slope, level = fit_logistic(np.column_stack((odds, np.ones_like(odds))), label)
+    (intercept,) = fit_logistic(np.ones((len(odds), 1)), label, offset=odds)
+    return float(intercept), float(slope), float(level)
+
+
+def interval(values: list[float]) -> tuple[float, float]:
+    """Return the 2.5th and 97.5th percentile of drawn values; NaN ones do not count."""
+    known = np.array(values)[~np.isnan(values)]
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.percentile(known, (2.5, 97.5))
+    return float(low), float(high)

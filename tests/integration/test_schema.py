@@ -1,0 +1,62 @@
+"""Migrations make exactly the tables that the code speaks of, and the application may not touch its trail."""
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, text
+
+from iit.domain.audit import AuditEvent
+from iit.domain.errors import Unavailable
+from iit.features.registry import FEATURE_NAMES
+from iit.store import audit, migrate
+from iit.store.database import Database
+from iit.store.embedded.cluster import ClusterUrls
+from iit.store.schema import metadata
+
+
+def test_migrations_and_tables_agree(database_urls: ClusterUrls) -> None:
+    engine = create_engine(database_urls.owner_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"include_object": lambda _o, name, *_: name not in ("features", "alembic_version")}
+        )
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_upgrading_again_changes_nothing(database_urls: ClusterUrls, database: Database) -> None:
+    migrate.upgrade(database_urls.owner_url, feature_names=FEATURE_NAMES)
+    with database.transaction() as tx:
+        migrate.check(tx)
+        names = tx.execute(text("SELECT * FROM features LIMIT 0")).keys()
+    assert [name for name in names if name in FEATURE_NAMES] == list(FEATURE_NAMES)
+
+
+def test_the_view_follows_the_registry(database_urls: ClusterUrls, database: Database) -> None:
+    migrate.upgrade(database_urls.owner_url, feature_names=("one", "two"))
+    with database.transaction() as tx:
+        assert list(tx.execute(text("SELECT * FROM features LIMIT 0")).keys())[-2:] == ["one", "two"]
+    migrate.upgrade(database_urls.owner_url, feature_names=FEATURE_NAMES)
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE audit_logs SET actor = 'x'", "DELETE FROM audit_logs", "TRUNCATE audit_logs"]
+)
+def test_the_application_cannot_change_the_audit_trail(
+    database_urls: ClusterUrls, database: Database, statement: str
+) -> None:
+    with database.transaction() as tx:
+        audit.write(tx, AuditEvent(event_type="test", actor="test", action="execute", target="test"))
+    with (
+        psycopg.connect(database_urls.app_url.replace("+psycopg", "")) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(statement)
+
+
+def test_a_missing_schema_is_named(database_urls: ClusterUrls, database: Database) -> None:
+    with psycopg.connect(database_urls.owner_url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+    with pytest.raises(Unavailable, match="iit db upgrade"), database.transaction() as tx:
+        migrate.check(tx)
