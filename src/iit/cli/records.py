@@ -17,7 +17,7 @@ from iit.ingest.sources import SourceDocument, documents, survey
 from iit.services import contexts
 from iit.services.intake import IntakeSummary, Rejection
 from iit.services.truths import keep_truths
-from iit.synth import write_cohort
+from iit.synth import DEFAULT_UNTIL, write_cohort
 
 
 class SourceForm(StrEnum):
@@ -123,12 +123,10 @@ def synth(
     until: Annotated[str | None, typer.Option(help="Last day of the records, YYYY-MM-DD.")] = None,
 ) -> None:
     """Write a synthetic cohort of NMRS documents, with the true risks beside it. No real people."""
-    if out.exists() and any(out.iterdir()):
-        raise InvalidInput("holds files already: choose an empty or new folder", place=str(out))
     with progress_bar() as bar:
         task = bar.add_task("writing patients", total=patients)
-        chosen = {} if until is None else {"until": parse_day(until)}
-        write_cohort(out, patients=patients, seed=seed, progress=lambda n: bar.update(task, completed=n), **chosen)
+        last = DEFAULT_UNTIL if until is None else parse_day(until)
+        write_cohort(out, patients=patients, seed=seed, until=last, progress=lambda n: bar.update(task, completed=n))
     say(f"{patients} synthetic patients in {out}")
 
 

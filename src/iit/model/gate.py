@@ -12,8 +12,9 @@ _SEGMENT_ROWS: Final = 500
 def objections(evaluation: Mapping[str, Any]) -> list[str]:
     """Return why a model must not be promoted; none if it may.
 
-    It must beat the champion (where there is one), the scorecard and the best single feature by AUROC on the same test
-    rows, not be shown to be badly calibrated (its 95 % interval lies outside the limits), and let no segment of 500 or more rows fall behind the champion by more than 0.03.
+    By AUROC on the same test rows it must beat the champion (where there is one), the scorecard and the best single
+    feature. It must not be shown to be badly calibrated (a 95 % interval wholly outside the limits), and no segment of
+    500 or more rows may fall behind the champion by more than 0.03.
     """
     mine = evaluation["metrics"]
     found = []

@@ -18,7 +18,8 @@ TOP_SHARES: Final = (0.10, 0.20, 0.25)
 BINS: Final = 15
 THRESHOLDS: Final = (0.05, 0.1, 0.2, 0.3)  # of net benefit
 
-_NEWTON_STEPS: Final = 6  # from the line through all rows; the error squares itself at each
+_NEWTON_STEPS: Final = 8  # from the line through all rows
+_NEAR_ENOUGH: Final = 1e-5  # a step's error is about its square
 
 
 def draws(cluster: Ints, *, rounds: int, seed: int) -> Iterator[Floats]:
@@ -46,11 +47,13 @@ class Ranking:
     """
 
     def __init__(self, risk: Floats, label: Ints, facility: Ints) -> None:
-        self._order = np.argsort(-risk, kind="stable")
+        self._order = np.argsort(risk, kind="stable")
         self._risk = risk[self._order]
         self._label = label[self._order].astype(np.float64)
         self._ends = np.flatnonzero(np.append(np.diff(self._risk) != 0, True))
         self._odds = np.log(self._risk / (1 - self._risk))
+        self._odds_squared = self._odds**2
+        self._squared_error = (self._risk - self._label) ** 2
         self._line = calibration_line_of(self._odds, self._label)
         self._by_facility = np.lexsort((np.arange(len(risk)), -risk, facility))
         _, self._facility = np.unique(facility[self._by_facility], return_inverse=True)
@@ -69,7 +72,7 @@ class Ranking:
             "auroc": self._auroc(w),
             "auprc": precision,
             "lift": precision / prevalence if prevalence else float("nan"),
-            "brier": float(w @ (self._risk - self._label) ** 2) / total,
+            "brier": float(w @ self._squared_error) / total,
             "ece": self._ece(w),
             "calibration_intercept": intercept,
             "calibration_slope": slope,
@@ -89,11 +92,11 @@ class Ranking:
     def _auroc(self, w: Floats) -> float:
         positives, negatives = self._of_ties(w * self._label), self._of_ties(w * (1 - self._label))
         pairs = positives.sum() * negatives.sum()
-        below = negatives.sum() - np.cumsum(negatives)
+        below = np.cumsum(negatives) - negatives
         return float(positives @ (below + negatives / 2) / pairs) if pairs else float("nan")
 
     def _auprc(self, w: Floats) -> float:
-        hits, rows = np.cumsum(self._of_ties(w * self._label)), np.cumsum(self._of_ties(w))
+        hits, rows = np.cumsum(self._of_ties(w * self._label)[::-1]), np.cumsum(self._of_ties(w)[::-1])
         precision = np.divide(hits, rows, out=np.zeros_like(hits), where=rows > 0)
         return float(precision @ np.diff(hits, prepend=0.0) / hits[-1]) if hits[-1] else float("nan")
 
@@ -102,8 +105,8 @@ class Ranking:
         return np.diff(np.cumsum(values)[self._ends], prepend=0.0)
 
     def _ece(self, w: Floats) -> float:
-        gap = np.append(0.0, np.cumsum((w * (self._risk - self._label))[::-1]))
-        rows = np.append(0.0, np.cumsum(w[::-1]))
+        gap = np.append(0.0, np.cumsum(w * (self._risk - self._label)))
+        rows = np.append(0.0, np.cumsum(w))
         total = int(rows[-1])
         sizes = np.full(BINS, total // BINS)
         sizes[: total % BINS] += 1  # as np.array_split does
@@ -115,15 +118,21 @@ class Ranking:
         intercept, slope, level = self._line
         for _ in range(_NEWTON_STEPS):
             risk = sigmoid(self._odds + intercept)
-            intercept += float(w @ (self._label - risk)) / max(float(w @ (risk * (1 - risk))), 1e-12)
+            step = float(w @ (self._label - risk)) / max(float(w @ (risk * (1 - risk))), 1e-12)
+            intercept += step
+            if abs(step) < _NEAR_ENOUGH:
+                break
         for _ in range(_NEWTON_STEPS):
             risk = sigmoid(slope * self._odds + level)
             error, bend = w * (self._label - risk), w * (risk * (1 - risk))
-            b0, b1, b2 = float(bend.sum()), float(bend @ self._odds), float(bend @ self._odds**2)
+            b0, b1, b2 = float(bend.sum()), float(bend @ self._odds), float(bend @ self._odds_squared)
             g0, g1 = float(error.sum()), float(error @ self._odds)
             scale = max(b0 * b2 - b1 * b1, 1e-12)
+            step = (b0 * g1 - b1 * g0) / scale
             level += (b2 * g0 - b1 * g1) / scale
-            slope += (b0 * g1 - b1 * g0) / scale
+            slope += step
+            if abs(step) < _NEAR_ENOUGH:
+                break
         return intercept, slope
 
     def _top(self, w: Floats, share: float) -> tuple[float, float]:
@@ -135,9 +144,9 @@ class Ranking:
         return (hits / positives if positives else float("nan")), hits / float(chosen.sum())
 
     def _net_benefit(self, w: Floats, threshold: float) -> float:
-        flagged = int(np.searchsorted(-self._risk, -threshold, side="right"))
-        right = float(w[:flagged] @ self._label[:flagged])
-        wrong = float(w[:flagged].sum()) - right
+        first = int(np.searchsorted(self._risk, threshold))
+        right = float(w[first:] @ self._label[first:])
+        wrong = float(w[first:].sum()) - right
         return (right - wrong * threshold / (1 - threshold)) / float(w.sum())
 
 

@@ -3,8 +3,8 @@
 For demos, tests and load. Results on it are never the quality of a model on people.
 """
 
-from iit.synth.cohort import cohort_documents, write_cohort
+from iit.synth.cohort import DEFAULT_UNTIL, cohort_documents, write_cohort
 from iit.synth.parameters import Shift
 from iit.synth.summary import CohortSummary
 
-__all__ = ["CohortSummary", "Shift", "cohort_documents", "write_cohort"]
+__all__ = ["DEFAULT_UNTIL", "CohortSummary", "Shift", "cohort_documents", "write_cohort"]

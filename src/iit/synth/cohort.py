@@ -18,7 +18,7 @@ from iit.synth.truths import COLUMNS, truth_lines
 
 MANIFEST: Final = "cohort.manifest"
 TRUE_RISKS: Final = "true_risks.csv"
-_UNTIL: Final = date(2025, 6, 30)
+DEFAULT_UNTIL: Final = date(2025, 6, 30)
 _PROGRESS_EVERY: Final = 50
 
 
@@ -27,7 +27,7 @@ def write_cohort(
     *,
     patients: int = 2_000,
     seed: int = 1,
-    until: date = _UNTIL,
+    until: date = DEFAULT_UNTIL,
     progress: Callable[[int], None] | None = None,
     shift: Shift | None = None,
 ) -> CohortSummary:
@@ -67,7 +67,7 @@ def write_cohort(
 
 
 def cohort_documents(
-    *, patients: int = 2_000, seed: int = 1, until: date = _UNTIL, shift: Shift | None = None
+    *, patients: int = 2_000, seed: int = 1, until: date = DEFAULT_UNTIL, shift: Shift | None = None
 ) -> Iterator[tuple[str, str, bytes]]:
     """Yield facility code, patient UUID and document of a cohort without writing files; arguments as `write_cohort`.
 
