@@ -50,7 +50,8 @@ def import_records(
 
         summary = service.intake.take(followed(), actor=actor(), on_rejected=rejected.add)
         n_truths = sum(keep_truths(service.database, path) for path in paths if path.is_dir())
-        contexts.refresh(service.database)
+        if summary.n_added or summary.n_updated or summary.n_removed:
+            contexts.refresh(service.database)
     if as_json:
         tell(summary.as_dict() | {"files": found.n_files, "ignored_files": found.n_ignored, "source": source})
     else:

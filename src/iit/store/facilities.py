@@ -71,11 +71,12 @@ def context_versions(tx: Transaction) -> Mapping[str, object]:
 
 
 def save_contexts(tx: Transaction, writes: Sequence[ContextWrite]) -> None:
-    """Keep newly computed contexts. Idempotent."""
+    """Keep newly computed contexts. What says nothing new changes no row."""
     for write in sorted(writes):
         tx.execute(
             update(facilities)
             .where(facilities.c.facility == write.facility)
+            .where(facilities.c.context.is_distinct_from(write.context))
             .values(
                 last_known_on=write.last_known_on,
                 reporting_lag_days=write.reporting_lag_days,

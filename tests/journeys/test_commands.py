@@ -1,0 +1,138 @@
+"""The command line as a user types it, on a private server of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from shutil import rmtree
+from typing import NamedTuple
+
+import pytest
+
+from iit.cli.main import run
+from tests.documents import a_document, encoded
+
+
+@pytest.fixture(scope="module")
+def data_dir() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="iit-commands-"))
+    folder.chmod(0o755)
+    yield folder
+    rmtree(folder)
+
+
+class Told(NamedTuple):
+    """What a command said and how it ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def iit(data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
+    """The command, run in this process: starting an interpreter for each would take most of the time."""
+
+    def command(*arguments: str, **settings: str) -> Told:
+        with monkeypatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith("IIT_")]:
+                patch.delenv(name)
+            for name, value in {"IIT_DATA_DIR": str(data_dir), **settings}.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["iit", *arguments])
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as ended:
+                run()
+        said = capsys.readouterr()
+        code = ended.value.code
+        return Told(code if isinstance(code, int) else 0, said.out, said.err)
+
+    return command
+
+
+Command = Callable[..., Told]
+
+
+def test_import_counts_and_rejects(iit: Command, tmp_path: Path) -> None:
+    (tmp_path / "good.json").write_bytes(encoded(a_document("cli")))
+    (tmp_path / "bad.json").write_text('{"messageData": {"demographics": {"firstName": "CANARY"}}}')
+    errors = tmp_path / "rejected.ndjson"
+    told = iit("import", str(tmp_path), "--errors", str(errors), "--json")
+    assert told.returncode == 0, told.stderr
+    summary = json.loads(told.stdout)
+    assert (summary["read"], summary["added"], summary["rejected"]) == (2, 1, 1)
+    assert "CANARY" not in told.stdout + told.stderr
+    (line,) = errors.read_text().splitlines()
+    assert json.loads(line)["place"].endswith("bad.json")
+    assert errors.stat().st_mode & 0o777 == 0o600
+    again = json.loads(iit("import", str(tmp_path / "good.json"), "--json").stdout)
+    assert (again["added"], again["unchanged"]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        pytest.param(["import", "/nowhere/at/all"], 11, "no such file or folder", id="a missing file"),
+        pytest.param(["import", "/etc/hostname"], 10, "every document was rejected", id="a file of another type"),
+        pytest.param(["train", "--model-version", "../x"], 10, "model version", id="a version that is a path"),
+        pytest.param(["train", "--model-version", "v1"], 10, "training data", id="too little data"),
+        pytest.param(["score"], 14, "no model is in service", id="no model"),
+        pytest.param(["score", "--as-of", "01/02/2024"], 10, "YYYY-MM-DD", id="a day written another way"),
+        pytest.param(["models", "rollback"], 13, "no previous model", id="nothing to return to"),
+        pytest.param(["models", "show", "v9"], 11, "there is no model v9", id="an unknown model"),
+        pytest.param(["users", "set", "x", "--role", "king", "--password", "0123456789abc"], 10, "role", id="a role"),
+    ],
+)
+def test_errors_are_one_line_with_the_exit_code_of_their_kind(
+    iit: Command, arguments: list[str], code: int, words: str
+) -> None:
+    told = iit(*arguments)
+    assert told.returncode == code, told.stderr
+    assert words in told.stderr
+    assert len(told.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in told.stderr
+
+
+def test_all_wrong_settings_are_named_at_once(iit: Command) -> None:
+    told = iit("config", "check", IIT_DB_POOL_SIZ="5", IIT_LOG_LEVEL="LOUD", IIT_SECRET_KEY="CANARY")
+    assert told.returncode == 10
+    for words in ("IIT_DB_POOL_SIZ is no setting (did you mean IIT_DB_POOL_SIZE?)", "IIT_LOG_LEVEL", "IIT_SECRET_KEY"):
+        assert words in told.stderr
+    assert "CANARY" not in told.stderr
+
+
+def test_keys_are_made_listed_and_revoked(iit: Command) -> None:
+    key = iit("keys", "create", "--label", "our EMR").stdout.strip()
+    key_id = key.split("_")[1]
+    assert key_id in iit("keys", "list").stdout
+    assert iit("keys", "revoke", key_id).returncode == 0
+    assert "revoked" in iit("keys", "list").stdout
+    assert iit("keys", "revoke", key_id).returncode == 11
+
+
+def test_the_secret_file_is_private(data_dir: Path) -> None:
+    assert (data_dir / "secret_key").stat().st_mode & 0o777 == 0o600
+
+
+def test_synth_writes_the_same_twice(iit: Command, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        assert iit("synth", str(tmp_path / name), "--patients", "5", "--seed", "9").returncode == 0
+    files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
+    assert len(files) == 7
+    assert all((tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes() for file in files)
+    assert iit("synth", str(tmp_path / "a")).returncode == 13
+
+
+def test_the_command_runs_as_a_program(data_dir: Path) -> None:
+    environment = {**os.environ, "IIT_DATA_DIR": str(data_dir)}
+    told = subprocess.run(
+        [sys.executable, "-m", "iit", "models", "show", "v9"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert (told.returncode, told.stderr) == (11, "iit: model: there is no model v9\n")
