@@ -4,12 +4,15 @@ A table lists the NMRS (CIEL) concept ids of a question with plain words; a feat
 its table, from 1. An answer outside its table is 0, "other".
 """
 
-from typing import Final
+from math import nan
+from typing import Final, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iit.domain.vocabulary import Kind
+from iit.features.arrays import Floats, Ints, Tables
+
+N_KINDS: Final = 72  # more than the largest `Kind`
 
 TABLES: Final[dict[Kind, tuple[tuple[int, str], ...]]] = {
     Kind.DEFAULT_REASON: (
@@ -46,17 +49,29 @@ TABLES: Final[dict[Kind, tuple[tuple[int, str], ...]]] = {
         (1060, "living with a partner"),
     ),
     Kind.EDUCATION: (
-        (1107, "no schooling"),
+        (1107, "none"),
         (1713, "primary school"),
         (1714, "secondary school"),
         (160292, "higher education"),
+        (159785, "college or university"),
     ),
-    Kind.OCCUPATION: ((123801, "unemployed"), (1539, "a trade"), (159465, "student"), (159461, "retired")),
+    Kind.OCCUPATION: (
+        (123801, "unemployed"),
+        (1539, "trader"),
+        (159465, "student"),
+        (159461, "retired"),
+        (1538, "farmer"),
+        (1540, "employee"),
+        (159466, "driver"),
+    ),
     Kind.CARE_ENTRY: (
         (160542, "outpatient clinic"),
         (160539, "voluntary testing"),
         (160538, "antenatal care"),
         (160541, "tuberculosis clinic"),
+        (160536, "adult ward"),
+        (160537, "children's ward"),
+        (160563, "transfer from another facility"),
     ),
     Kind.TB_STATUS: (
         (1660, "no sign of tuberculosis"),
@@ -81,14 +96,30 @@ TABLES: Final[dict[Kind, tuple[tuple[int, str], ...]]] = {
 
 DTG_REGIMENS: Final = (165681, 165682, 165691, 165692, 165697, 165688, 166187)
 
-_ANSWERS = np.array([answer for table in TABLES.values() for answer, _ in table], np.int64)
-_KINDS = np.array([kind for kind, table in TABLES.items() for _ in table], np.int64)
-_PLACES = np.array([place for table in TABLES.values() for place in range(1, len(table) + 1)], np.int64)
+_BY_KIND = [TABLES.get(cast("Kind", kind), ()) for kind in range(N_KINDS)]
+_STARTS = np.cumsum([0, *(len(table) for table in _BY_KIND)]).astype(np.int64)
+_ANSWERS = np.array([answer for table in _BY_KIND for answer, _ in table], np.float64)
 
 
-def tables() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return (kind, answer, place) of every answer, as the kernels read them."""
-    return _KINDS, _ANSWERS, _PLACES
+def tables() -> Tables:
+    """Return the tables as the kernels read them.
+
+    Returns:
+        (73,) int64: a kind's answers stand from [kind] to [kind + 1], the end excluded; and the answers, float64.
+    """
+    return _STARTS, _ANSWERS
+
+
+def place_of(kind: int, last: Ints, v_value: Floats, tables: Tables) -> float:
+    """Return the place of the latest answer of a kind in its table, from 1; 0 for another answer, NaN for none."""
+    fact = last[kind]
+    if fact < 0:
+        return nan
+    starts, answers = tables
+    for i in range(starts[kind], starts[kind + 1]):
+        if answers[i] == v_value[fact]:
+            return float(i - starts[kind] + 1)
+    return 0.0
 
 
 def words(kind: Kind, place: int) -> str:

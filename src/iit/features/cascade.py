@@ -3,18 +3,11 @@
 from math import nan
 
 from iit.domain.interruption import GRACE_DAYS
+from iit.features.answers import place_of
 from iit.features.arrays import Floats, Ints, Tables
 from iit.features.calendar import DAYS_PER_MONTH
 
 FIRST = 30
-
-
-def place_of(kind: int, answer: int, kinds: Ints, answers: Ints, places: Ints) -> float:
-    """Return an answer's place in its table, 0 for another answer."""
-    for i in range(len(kinds)):
-        if kinds[i] == kind and answers[i] == answer:
-            return float(places[i])
-    return 0.0
 
 
 def cascade(
@@ -62,5 +55,4 @@ def cascade(
         if v_kind[i] == 50 and v_day[i] > as_of - 365:  # Kind.TRACKED
             tracked += 1
     out[36] = float(tracked)
-    reason = last[51]  # Kind.DEFAULT_REASON
-    out[37] = place_of(51, int(v_value[reason]), tables[0], tables[1], tables[2]) if reason >= 0 else nan
+    out[37] = place_of(51, last, v_value, tables)  # Kind.DEFAULT_REASON

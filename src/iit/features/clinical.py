@@ -7,8 +7,8 @@ HIV disease: CD4 under 200 cells/uL or WHO stage 3 or 4 (WHO 2017).
 import math
 from math import nan
 
+from iit.features.answers import place_of
 from iit.features.arrays import Floats, Ints, Tables
-from iit.features.cascade import place_of
 
 FIRST = 72
 YEAR = 365
@@ -22,9 +22,17 @@ def viral_load_category(copies: float) -> float:
 
 
 def viral_load(
-    as_of: int, v_day: Ints, v_kind: Ints, v_value: Floats, n: int, last: Ints, on_art_days: float, out: Floats
+    as_of: int,
+    v_day: Ints,
+    v_known: Ints,
+    v_kind: Ints,
+    v_value: Floats,
+    n: int,
+    last: Ints,
+    art_start: int,
+    out: Floats,
 ) -> None:
-    """Fill features 72 to 77: the latest viral load by specimen day and how often it was taken."""
+    """Fill features 72 to 77: the latest known viral load by specimen day and how often it was taken."""
     latest = last[30]  # Kind.VIRAL_LOAD
     taken, high = 0, 0
     for i in range(n):
@@ -32,7 +40,7 @@ def viral_load(
             taken += 1
             if v_value[i] >= 1000:
                 high += 1
-    is_due = on_art_days >= 180 and (latest < 0 or as_of - v_day[latest] > YEAR)
+    is_due = art_start >= 0 and as_of - art_start >= 180 and (latest < 0 or as_of - v_day[latest] > YEAR)
     out[72] = nan
     out[73] = 4.0 if is_due else 0.0
     out[74] = nan
@@ -41,7 +49,7 @@ def viral_load(
         out[72] = math.log10(max(copies, 1.0))
         if not is_due:
             out[73] = viral_load_category(copies)
-        out[74] = float(as_of - v_day[latest])
+        out[74] = float(as_of - max(v_day[latest], v_known[latest]))
     out[75] = float(taken)
     out[76] = float(high)
     out[77] = 1.0 if is_due else 0.0
@@ -67,16 +75,17 @@ def weight_change(as_of: int, v_day: Ints, v_kind: Ints, v_value: Floats, n: int
 def clinical(
     as_of: int,
     v_day: Ints,
+    v_known: Ints,
     v_kind: Ints,
     v_value: Floats,
     n: int,
     last: Ints,
-    on_art_days: float,
+    art_start: int,
     tables: Tables,
     out: Floats,
 ) -> None:
-    """Fill features 72 to 87."""
-    viral_load(as_of, v_day, v_kind, v_value, n, last, on_art_days, out)
+    """Fill features 72 to 87. `art_start` is the day treatment began, -1 unknown."""
+    viral_load(as_of, v_day, v_known, v_kind, v_value, n, last, art_start, out)
     for i in range(78, 88):
         out[i] = nan
     cd4 = last[31]  # Kind.CD4
@@ -91,18 +100,13 @@ def clinical(
         out[81] = 1.0
     elif cd4 >= 0 or stage >= 0:
         out[81] = 0.0
-    tuberculosis = last[19]  # Kind.TB_STATUS
-    if tuberculosis >= 0:
-        out[82] = place_of(19, int(v_value[tuberculosis]), tables[0], tables[1], tables[2])
+    out[82] = place_of(19, last, v_value, tables)  # Kind.TB_STATUS
     begun, ended = last[20], last[21]  # Kind.TPT_START, Kind.TPT_STOP
     out[83] = 0.0
     if begun >= 0 and v_value[begun] > as_of - 270 and v_value[begun] <= as_of:
         is_over = ended >= 0 and v_value[ended] >= v_value[begun] and v_value[ended] <= as_of
         out[83] = 0.0 if is_over else 1.0
-    place = 84
-    for kind in (18, 12, 7):  # functional status, adherence, missed doses
-        fact = last[kind]
-        if fact >= 0:
-            out[place] = place_of(kind, int(v_value[fact]), tables[0], tables[1], tables[2])
-        place += 1
+    out[84] = place_of(18, last, v_value, tables)  # Kind.FUNCTIONAL_STATUS
+    out[85] = place_of(12, last, v_value, tables)  # Kind.ADHERENCE
+    out[86] = place_of(7, last, v_value, tables)  # Kind.MISSED_DOSES
     out[87] = weight_change(as_of, v_day, v_kind, v_value, n)

@@ -2,8 +2,8 @@
 
 from math import nan
 
+from iit.features.answers import place_of
 from iit.features.arrays import Floats, Ints, Tables
-from iit.features.cascade import place_of
 
 FIRST = 62
 
@@ -28,19 +28,14 @@ def person(as_of: int, v_day: Ints, v_value: Floats, last: Ints, home_city: int,
         out[63] = age_band(age)
     if last[61] >= 0:  # Kind.SEX
         out[64] = v_value[last[61]]
-    place = 65
-    for kind in (46, 47, 48):  # marital status, education, occupation
-        fact = last[kind]
-        if fact >= 0:
-            out[place] = place_of(kind, int(v_value[fact]), tables[0], tables[1], tables[2])
-        place += 1
+    out[65] = place_of(46, last, v_value, tables)  # Kind.MARITAL_STATUS
+    out[66] = place_of(47, last, v_value, tables)  # Kind.EDUCATION
+    out[67] = place_of(48, last, v_value, tables)  # Kind.OCCUPATION
     if last[62] >= 0:  # Kind.STATE
         out[68] = v_value[last[62]]
     city = last[63]  # Kind.CITY
     if city >= 0 and home_city >= 0:
-        out[69] = 0.0 if int(v_value[city]) == home_city else 1.0
+        out[69] = 0.0 if v_value[city] == home_city else 1.0
     if last[64] >= 0:  # Kind.PHONE
         out[70] = v_value[last[64]]
-    entry = last[43]  # Kind.CARE_ENTRY
-    if entry >= 0:
-        out[71] = place_of(43, int(v_value[entry]), tables[0], tables[1], tables[2])
+    out[71] = place_of(43, last, v_value, tables)  # Kind.CARE_ENTRY

@@ -2,9 +2,9 @@
 
 from math import nan
 
+from iit.features.answers import place_of
 from iit.features.arrays import Floats, Ints, Tables
 from iit.features.calendar import DAYS_PER_MONTH
-from iit.features.cascade import place_of
 
 FIRST = 88
 
@@ -17,7 +17,7 @@ def pregnancy(
         out[i] = nan
     told = last[22]  # Kind.PREGNANCY
     if told >= 0 and v_day[told] > as_of - 548:
-        out[88] = place_of(22, int(v_value[told]), tables[0], tables[1], tables[2])
+        out[88] = place_of(22, last, v_value, tables)
     delivery = last[23]  # Kind.EXPECTED_DELIVERY
     if delivery >= 0 and abs(v_value[delivery] - as_of) <= 300:
         out[89] = (v_value[delivery] - as_of) / DAYS_PER_MONTH

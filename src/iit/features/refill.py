@@ -2,6 +2,7 @@
 
 from math import nan
 
+from iit.domain.interruption import is_valid_supply
 from iit.features.arrays import Floats, Ints
 from iit.features.calendar import civil, is_holiday_window
 
@@ -15,13 +16,25 @@ def mmd_band(days: int) -> float:
     return 1.0 if days >= 84 else 0.0
 
 
+def appointment_gap(v_day: Ints, v_kind: Ints, v_value: Floats, n: int, start: int, expected: int) -> float:
+    """Return the latest appointment given on or after the pick-up less the expected day; NaN for none.
+
+    An appointment counts if it lies 1 to 365 days after the day it was given, as for the expected contact.
+    """
+    for i in range(n - 1, -1, -1):
+        if v_day[i] < start:
+            return nan
+        if v_kind[i] == 11 and is_valid_supply(v_value[i] - v_day[i]):  # Kind.APPOINTMENT
+            return float(v_value[i] - expected)
+    return nan
+
+
 def refill(
     as_of: int,
     v_day: Ints,
     v_kind: Ints,
     v_value: Floats,
     n: int,
-    last: Ints,
     cycles: Ints,
     count: int,
     eids: Ints,
@@ -47,10 +60,7 @@ def refill(
     out[42] = float(expected - as_of)
     out[43] = float(as_of - start)
     out[44] = float(cycles[2, current])
-    appointment = last[11]  # Kind.APPOINTMENT
-    out[45] = nan
-    if appointment >= 0 and v_day[appointment] >= start:
-        out[45] = v_value[appointment] - expected
+    out[45] = appointment_gap(v_day, v_kind, v_value, n, start, expected)
     out[46] = float((expected + 3) % 7)  # 0 Monday: 1970-01-01 was a Thursday
     out[47] = float(civil(expected)[1])
     out[48] = 1.0 if is_holiday_window(expected, eids) else 0.0

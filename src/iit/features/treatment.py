@@ -2,14 +2,14 @@
 
 from math import nan
 
+from iit.features.answers import place_of
 from iit.features.arrays import Floats, Ints, Tables
 from iit.features.calendar import DAYS_PER_MONTH
-from iit.features.cascade import place_of
 
 FIRST = 50
 
 
-def line_number(answer: int) -> float:
+def line_number(answer: float) -> float:
     """Return 1, 2 or 3 for a regimen line's concept, NaN for another."""
     if answer == 164506 or answer == 164507:
         return 1.0
@@ -20,7 +20,7 @@ def line_number(answer: int) -> float:
     return nan
 
 
-def is_dtg(answer: int, regimens: Ints) -> float:
+def is_dtg(answer: float, regimens: Ints) -> float:
     """Return whether a regimen's concept holds dolutegravir."""
     for i in range(len(regimens)):
         if regimens[i] == answer:
@@ -39,6 +39,17 @@ def earliest(v_kind: Ints, v_value: Floats, n: int, kind: int, limit: int) -> in
     return found
 
 
+def regimen_changes(as_of: int, v_day: Ints, v_kind: Ints, v_value: Floats, n: int) -> float:
+    """Return how often the regimen changed from one telling of it to the next in the last 365 days."""
+    changes, before = 0, 0.0
+    for i in range(n):
+        if v_kind[i] == 3 and v_value[i] > 0:  # Kind.REGIMEN
+            if before > 0 and v_value[i] != before and v_day[i] > as_of - 365:
+                changes += 1
+            before = v_value[i]
+    return float(changes)
+
+
 def treatment(
     as_of: int,
     v_day: Ints,
@@ -51,8 +62,8 @@ def treatment(
     tables: Tables,
     dtg: Ints,
     out: Floats,
-) -> None:
-    """Fill features 50 to 61."""
+) -> int:
+    """Fill features 50 to 61; return the day treatment began, -1 unknown."""
     for i in range(50, 62):
         out[i] = nan
     started = earliest(v_kind, v_value, n, 40, as_of)  # Kind.ART_START
@@ -75,19 +86,12 @@ def treatment(
         out[55] = float(started - diagnosed)
     line = last[4]  # Kind.REGIMEN_LINE
     if line >= 0:
-        out[56] = line_number(int(v_value[line]))
+        out[56] = line_number(v_value[line])
     regimen = last[3]  # Kind.REGIMEN
     if regimen >= 0:
-        out[57] = place_of(3, int(v_value[regimen]), tables[0], tables[1], tables[2])
-        out[58] = is_dtg(int(v_value[regimen]), dtg)
-    changes, before = 0, -1
-    for i in range(n):
-        if v_kind[i] == 3:
-            if before >= 0 and int(v_value[i]) != before and v_day[i] > as_of - 365:
-                changes += 1
-            before = int(v_value[i])
-    out[59] = float(changes)
-    reason = last[6]  # Kind.PICKUP_REASON
-    if reason >= 0:
-        out[60] = place_of(6, int(v_value[reason]), tables[0], tables[1], tables[2])
+        out[57] = place_of(3, last, v_value, tables)
+        out[58] = is_dtg(v_value[regimen], dtg)
+    out[59] = regimen_changes(as_of, v_day, v_kind, v_value, n)
+    out[60] = place_of(6, last, v_value, tables)  # Kind.PICKUP_REASON
     out[61] = 1.0 if last[45] >= 0 else 0.0  # Kind.TRANSFER_IN
+    return started

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from iit.domain import interruption
 from iit.features import (
+    answers,
     calendar,
     cascade,
     clinical,
@@ -19,7 +20,7 @@ from iit.features import (
     refill,
     treatment,
 )
-from iit.features.answers import DTG_REGIMENS, tables
+from iit.features.answers import DTG_REGIMENS, N_KINDS, tables
 from iit.features.arrays import Arrays, Floats, Ints, Room, Tables
 from iit.features.columns import Columns
 from iit.features.compiled import compiled, inlined
@@ -51,15 +52,16 @@ def fill(
     out: Floats,
 ) -> None:
     """Fill one vector. `room` holds scratch arrays at least as long as the longest record."""
-    v_day, v_kind, v_value, last, cycles, late = room
-    n, count = prepare.prepare(a, b, as_of, policy, day, known, kind, value, v_day, v_kind, v_value, last, cycles, late)
+    v_day, v_known, v_kind, v_value, last, cycles, late = room
+    n, count = prepare.prepare(
+        a, b, as_of, policy, day, known, kind, value, v_day, v_known, v_kind, v_value, last, cycles, late
+    )
     lateness.lateness(as_of, cycles, late, count, out)
     cascade.cascade(as_of, v_day, v_kind, v_value, n, last, cycles, late, count, tables, out)
-    refill.refill(as_of, v_day, v_kind, v_value, n, last, cycles, count, eids, out)
-    treatment.treatment(as_of, v_day, v_kind, v_value, n, last, cycles, count, tables, dtg, out)
+    refill.refill(as_of, v_day, v_kind, v_value, n, cycles, count, eids, out)
+    art_start = treatment.treatment(as_of, v_day, v_kind, v_value, n, last, cycles, count, tables, dtg, out)
     person.person(as_of, v_day, v_value, last, home_city, tables, out)
-    on_art_days = out[50] * calendar.DAYS_PER_MONTH
-    clinical.clinical(as_of, v_day, v_kind, v_value, n, last, on_art_days, tables, out)
+    clinical.clinical(as_of, v_day, v_known, v_kind, v_value, n, last, art_start, tables, out)
     pregnancy.pregnancy(as_of, v_day, v_kind, v_value, n, last, tables, out)
     expected = cycles[3, count - 1] if count > 0 else -1
     facility.facility(as_of, place, expected, contexts, out)
@@ -99,10 +101,12 @@ def fill_all(
 
 for _function in (
     interruption.is_valid_supply, interruption.expected_contact, interruption.find_cycles,
-    calendar.civil, calendar.month_index, calendar.easter, calendar.is_holiday_window, prepare.prepare,
+    calendar.civil, calendar.month_index, calendar.easter, calendar.is_holiday_window,
+    prepare.replaces, prepare.prepare,
     lateness.count_late, lateness.mean_late, lateness.covered_share, lateness.spread, lateness.longest_gap,
-    lateness.lateness, cascade.place_of, cascade.cascade, refill.mmd_band, refill.refill,
-    treatment.line_number, treatment.is_dtg, treatment.earliest, treatment.treatment,
+    lateness.lateness, answers.place_of, cascade.cascade, refill.mmd_band, refill.appointment_gap, refill.refill,
+    treatment.line_number, treatment.is_dtg, treatment.earliest, treatment.regimen_changes,
+    treatment.treatment,
     person.age_band, person.person, clinical.viral_load_category, clinical.viral_load, clinical.weight_change,
     clinical.clinical, pregnancy.pregnancy, facility.count_expected, facility.facility, fill,
 ):  # fmt: skip
@@ -117,8 +121,9 @@ def scratch(longest: int) -> tuple[NDArray[np.int64], ...]:
     return (
         np.empty(n, np.int64),
         np.empty(n, np.int64),
+        np.empty(n, np.int64),
         np.empty(n, np.float64),
-        np.empty(prepare.N_KINDS, np.int64),
+        np.empty(N_KINDS, np.int64),
         np.empty((4, n), np.int64),
         np.empty(n, np.float64),
     )
@@ -136,6 +141,9 @@ def matrix(
 ) -> NDArray[np.float32]:
     """Return the features of patients on days.
 
+    Releases the GIL: callers may share the rows out among threads. A patient without a pick-up known by the day has
+    `n_pickups_all` 0 and is not on treatment; what can be told of them is.
+
     Args:
         columns: records of m patients.
         facility_of: (m,) int32, place of each patient's facility in `contexts`; -1 unknown.
@@ -147,12 +155,44 @@ def matrix(
 
     Returns:
         (r, 98) float32 in the order of `FEATURE_NAMES`; NaN is unknown.
+
+    Raises:
+        IndexError: a row's patient or a patient's facility does not exist. The kernel itself does not look.
     """
+    if len(row_patient) and not 0 <= row_patient.min() <= row_patient.max() < columns.n_patients:
+        raise IndexError("row_patient: a place without a patient")
+    if len(facility_of) != columns.n_patients or facility_of.max(initial=-1) >= contexts.n_facilities:
+        raise IndexError("facility_of: not a facility for each patient")
     result = np.empty((len(row_patient), N_FEATURES), np.float32)
     longest = int(np.diff(columns.offsets).max(initial=0))
+    # One type for each argument: another would compile the kernel anew, in the middle of a request.
     kernel(
-        policy, columns.offsets, columns.day, columns.known, columns.kind, columns.value,
-        facility_of, row_patient, row_as_of, contexts.home_city, contexts.arrays, TABLES, DTG, EIDS,
+        int(policy), columns.offsets, columns.day, columns.known, columns.kind, columns.value,
+        np.ascontiguousarray(facility_of, np.int32), np.ascontiguousarray(row_patient, np.int64),
+        np.ascontiguousarray(row_as_of, np.int32), contexts.home_city, contexts.arrays, TABLES, DTG, EIDS,
         scratch(longest), result,
     )  # fmt: skip
     return result
+
+
+def vector_of(
+    columns: Columns, patient: int, as_of: int, contexts: Contexts, place: int = -1, policy: int = 0
+) -> NDArray[np.float32]:
+    """Return one patient's features on a day, by the same path as `matrix`.
+
+    Args:
+        columns: records.
+        patient: place of the patient in them.
+        as_of: prediction day.
+        contexts: facilities.
+        place: of the patient's facility in `contexts`; -1 unknown.
+        policy: an `ExpectedPolicy`.
+
+    Returns:
+        (98,) float32; NaN is unknown.
+    """
+    facility_of = np.full(columns.n_patients, place, np.int32)
+    rows: NDArray[np.float32] = matrix(
+        columns, facility_of, np.array([patient], np.int64), np.array([as_of], np.int32), contexts, policy
+    )[0]
+    return rows

@@ -112,7 +112,21 @@ def fit_isotonic(raw: Floats, label: NDArray[np.int64], least: int = 50) -> Cali
     xs, ys, _ = zip(*pooled, strict=True)
     if (np.diff(xs) <= 0).any():
         return fit_platt(raw, label)
-    return Calibrator("isotonic", tuple(xs), tuple(ys))
+    return _with_tails(xs, ys, raw, fit_platt(raw, label))
+
+
+def _with_tails(xs: tuple[float, ...], ys: tuple[float, ...], raw: Floats, curve: Calibrator) -> Calibrator:
+    """Return the steps with their ends drawn on to the lowest and highest score, as far as the logistic curve goes.
+
+    Level ends would tie the scores beyond the outermost steps: just those whose order decides who is called first.
+    """
+    first, last = float(raw.min()), float(raw.max())
+    low, high = curve.apply(np.array([first, last]))
+    if first < xs[0]:
+        xs, ys = (first, *xs), (min(float(low), ys[0]), *ys)
+    if last > xs[-1]:
+        xs, ys = (*xs, last), (*ys, max(float(high), ys[-1]))
+    return Calibrator("isotonic", xs, ys)
 
 
 def log_loss(risk: Floats, label: NDArray[np.int64]) -> float:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from iit.features.registry import INDEX
 from iit.model.dataset import Dataset
 from iit.model.metrics import all_metrics, auroc, bootstrap
+from iit.model.ranking import auroc_draws, interval
 
 ROUNDS: Final = 200
 _LEAST_SEGMENT: Final = 50
@@ -65,7 +66,8 @@ def evaluate(
         rounds: bootstrap rounds for the 95 % intervals; patients are drawn whole.
 
     The main figures are over all landmarks, as the model is used on every day of a cycle; `at_pickup` are those of the
-    pick-up days alone (T1).
+    pick-up days alone (T1). Each rival tells by how much the model is ahead of it, with an interval from the same draws
+    of patients for both.
     """
     dataset = rows.dataset
     label, facility = dataset.label, dataset.facility
@@ -74,13 +76,12 @@ def evaluate(
         "metrics": all_metrics(risk, label, facility),
         "intervals": bootstrap(risk, label, facility, dataset.patient, rounds=rounds),
         "at_pickup": _figures(risk, dataset, at_pickup),
+        "intervals_at_pickup": _intervals(risk, dataset, at_pickup, rounds),
         "unseen_patients": _figures(risk, dataset, rows.unseen_patient),
         "unseen_facilities": _figures(risk, dataset, rows.unseen_facility),
-        "rivals": {
-            name: {"auroc": auroc(score, label), "auroc_at_pickup": auroc(score[at_pickup], label[at_pickup])}
-            for name, score in rivals.items()
-        },
-        "segments": _segments(risk, rows, rivals.get("champion")),
+        "any_contact": _any_contact(risk, dataset),
+        "rivals": _rivals(risk, dataset, at_pickup, rivals, rounds),
+        "segments": _segments(risk, rows, rivals.get("champion"), rounds),
         "limit": _limit(risk, rows, at_pickup),
         "window": {"n_patients": len(np.unique(dataset.patient)), "n_cycles": int(at_pickup.sum())},
     }
@@ -92,6 +93,46 @@ def _figures(risk: NDArray[np.float64], dataset: Dataset, chosen: NDArray[np.boo
     if len(label) < _LEAST_SEGMENT or label.min() == label.max():
         return None
     return all_metrics(risk[chosen], label, dataset.facility[chosen])
+
+
+def _intervals(
+    risk: NDArray[np.float64], dataset: Dataset, chosen: NDArray[np.bool_], rounds: int
+) -> dict[str, tuple[float, float]]:
+    label = dataset.label[chosen]
+    if not len(label) or label.min() == label.max():
+        return {}
+    return bootstrap(risk[chosen], label, dataset.facility[chosen], dataset.patient[chosen], rounds=rounds)
+
+
+def _any_contact(risk: NDArray[np.float64], dataset: Dataset) -> dict[str, float] | None:
+    """Return figures with the label that takes any clinical contact as a return (PEPFAR MER), for sensitivity."""
+    label = dataset.label_contact
+    if not len(label) or label.min() < 0 or label.min() == label.max():
+        return None
+    return {"prevalence": float(label.mean()), "auroc": auroc(risk, label)}
+
+
+def _rivals(
+    risk: NDArray[np.float64],
+    dataset: Dataset,
+    at_pickup: NDArray[np.bool_],
+    rivals: Mapping[str, NDArray[np.float64]],
+    rounds: int,
+) -> dict[str, dict[str, float]]:
+    label = dataset.label
+    drawn = auroc_draws([risk, *rivals.values()], label, dataset.patient, rounds=rounds)
+    told = {}
+    for place, (name, score) in enumerate(rivals.items(), start=1):
+        theirs = auroc(score, label)
+        low, high = interval(drawn[:, 0] - drawn[:, place])
+        told[name] = {
+            "auroc": theirs,
+            "auroc_at_pickup": auroc(score[at_pickup], label[at_pickup]),
+            "ahead": auroc(risk, label) - theirs,
+            "ahead_low": low,
+            "ahead_high": high,
+        }
+    return told
 
 
 def _limit(risk: NDArray[np.float64], rows: TestRows, at_pickup: NDArray[np.bool_]) -> dict[str, float] | None:
@@ -112,18 +153,22 @@ def _limit(risk: NDArray[np.float64], rows: TestRows, at_pickup: NDArray[np.bool
 
 
 def _segments(
-    risk: NDArray[np.float64], rows: TestRows, champion: NDArray[np.float64] | None
+    risk: NDArray[np.float64], rows: TestRows, champion: NDArray[np.float64] | None, rounds: int
 ) -> dict[str, dict[str, float]]:
     told = {}
     for name, chosen in _segment_rows(rows):
         label = rows.dataset.label[chosen]
         if len(label) < _LEAST_SEGMENT or label.min() == label.max():
             continue
+        drawn = auroc_draws([risk[chosen]], label, rows.dataset.patient[chosen], rounds=rounds)
+        low, high = interval(drawn[:, 0])
         figures = {
             "n": float(len(label)),
             "prevalence": float(label.mean()),
             "mean_risk": float(risk[chosen].mean()),
             "auroc": auroc(risk[chosen], label),
+            "auroc_low": low,
+            "auroc_high": high,
         }
         if champion is not None:
             figures["champion_auroc"] = auroc(champion[chosen], label)

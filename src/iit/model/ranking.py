@@ -3,7 +3,7 @@
 `Ranking(risk, label, facility).figures(weights)` equals `all_metrics` of the rows repeated as often as they weigh.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -37,6 +37,24 @@ def draws(cluster: Ints, *, rounds: int, seed: int) -> Iterator[Floats]:
         yield drawn[place].astype(np.float64)
 
 
+class _Ties:
+    """Rows in rising order of a score, in groups of equal ones."""
+
+    def __init__(self, score: Floats) -> None:
+        self.order = np.argsort(score, kind="stable")
+        self._ends = np.flatnonzero(np.append(np.diff(score[self.order]) != 0, True))
+
+    def sums(self, values: Floats) -> Floats:
+        """Return the sum of values, (n,) in rising order, over each group."""
+        return np.diff(np.cumsum(values)[self._ends], prepend=0.0)
+
+    def auroc(self, weights: Floats, label: Ints) -> float:
+        """Return the AUROC of weighed rows, both (n,) in the order of the rows given."""
+        w = weights[self.order]
+        hits = w * label[self.order]
+        return auroc_of(self.sums(hits), self.sums(w - hits))
+
+
 class Ranking:
     """Rows in the order of their risk, sorted once.
 
@@ -47,10 +65,10 @@ class Ranking:
     """
 
     def __init__(self, risk: Floats, label: Ints, facility: Ints) -> None:
-        self._order = np.argsort(risk, kind="stable")
+        self._ties = _Ties(risk)
+        self._order = self._ties.order
         self._risk = risk[self._order]
         self._label = label[self._order].astype(np.float64)
-        self._ends = np.flatnonzero(np.append(np.diff(self._risk) != 0, True))
         self._odds = np.log(self._risk / (1 - self._risk))
         self._odds_squared = self._odds**2
         self._squared_error = (self._risk - self._label) ** 2
@@ -64,12 +82,13 @@ class Ranking:
         w = weights[self._order]
         total, positives = float(w.sum()), float(w @ self._label)
         prevalence = positives / total
+        hits = self._ties.sums(w * self._label)
         precision = self._auprc(w)
         intercept, slope = self._calibration(w)
         found = {
             "n": total,
             "prevalence": prevalence,
-            "auroc": self._auroc(w),
+            "auroc": auroc_of(hits, self._ties.sums(w) - hits),
             "auprc": precision,
             "lift": precision / prevalence if prevalence else float("nan"),
             "brier": float(w @ self._squared_error) / total,
@@ -85,24 +104,10 @@ class Ranking:
             found[f"net_benefit_{threshold}"] = self._net_benefit(w, threshold)
         return found
 
-    def auroc(self, weights: Floats) -> float:
-        """Return the AUROC alone."""
-        return self._auroc(weights[self._order])
-
-    def _auroc(self, w: Floats) -> float:
-        positives, negatives = self._of_ties(w * self._label), self._of_ties(w * (1 - self._label))
-        pairs = positives.sum() * negatives.sum()
-        below = np.cumsum(negatives) - negatives
-        return float(positives @ (below + negatives / 2) / pairs) if pairs else float("nan")
-
     def _auprc(self, w: Floats) -> float:
-        hits, rows = np.cumsum(self._of_ties(w * self._label)[::-1]), np.cumsum(self._of_ties(w)[::-1])
+        hits, rows = np.cumsum(self._ties.sums(w * self._label)[::-1]), np.cumsum(self._ties.sums(w)[::-1])
         precision = np.divide(hits, rows, out=np.zeros_like(hits), where=rows > 0)
         return float(precision @ np.diff(hits, prepend=0.0) / hits[-1]) if hits[-1] else float("nan")
-
-    def _of_ties(self, values: Floats) -> Floats:
-        """Return the sum of values over each group of equal risks."""
-        return np.diff(np.cumsum(values)[self._ends], prepend=0.0)
 
     def _ece(self, w: Floats) -> float:
         gap = np.append(0.0, np.cumsum(w * (self._risk - self._label)))
@@ -150,6 +155,13 @@ class Ranking:
         return (right - wrong * threshold / (1 - threshold)) / float(w.sum())
 
 
+def auroc_of(positives: Floats, negatives: Floats) -> float:
+    """Return the AUROC of the weight of either label at each distinct score, rising; NaN without both labels."""
+    pairs = positives.sum() * negatives.sum()
+    below = np.cumsum(negatives) - negatives
+    return float(positives @ (below + negatives / 2) / pairs) if pairs else float("nan")
+
+
 def top_names(share: float) -> tuple[str, str]:
     """Return the names of recall and PPV when a share of each list is followed up, for example `recall_top_10`."""
     return f"recall_top_{share * 100:.0f}", f"ppv_top_{share * 100:.0f}"
@@ -162,9 +174,21 @@ def calibration_line_of(odds: Floats, label: Ints | Floats) -> tuple[float, floa
     return float(intercept), float(slope), float(level)
 
 
-def interval(values: list[float]) -> tuple[float, float]:
+def auroc_draws(scores: Sequence[Floats], label: Ints, cluster: Ints, *, rounds: int, seed: int = 1) -> Floats:
+    """Return (k, s) AUROC of s scores in each usable round, all on the same draws, so that differences can be taken."""
+    ties = [_Ties(score) for score in scores]
+    drawn = [
+        [one.auroc(weights, label) for one in ties]
+        for weights in draws(cluster, rounds=rounds, seed=seed)
+        if 0 < weights @ label < weights.sum()
+    ]
+    return np.array(drawn, np.float64).reshape(-1, len(scores))
+
+
+def interval(values: Sequence[float] | Floats) -> tuple[float, float]:
     """Return the 2.5th and 97.5th percentile of drawn values; NaN ones do not count."""
-    known = np.array(values)[~np.isnan(values)]
+    known = np.asarray(values, np.float64)
+    known = known[~np.isnan(known)]
     if not len(known):
         return float("nan"), float("nan")
     low, high = np.percentile(known, (2.5, 97.5))

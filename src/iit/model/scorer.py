@@ -2,15 +2,14 @@
 
 from typing import Any, NamedTuple
 
-import lightgbm
 import numpy as np
-from lightgbm.basic import LightGBMError
 from numpy.typing import NDArray
 
 from iit.domain.errors import InvalidInput, Unavailable
 from iit.domain.risk import Band
 from iit.features.registry import FEATURE_NAMES
 from iit.features.wording import reason_text
+from iit.model.booster import LightGBMError, lightgbm
 from iit.model.bundle import Bundle
 
 

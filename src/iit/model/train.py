@@ -1,4 +1,9 @@
-"""Training: trees on early rows, stopped by later ones, calibrated on later still. Same seed and data, same bits."""
+"""Training: the same seed and data give the same bits.
+
+Trees are grown on early rows, their number is set by later ones, then as many are grown on both; rows later still
+calibrate them.
+All features go in as numbers, also coded answers: places in a table of answers, which trees cut as they need.
+"""
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -6,12 +11,13 @@ from dataclasses import dataclass
 from importlib.metadata import version as library_version
 from typing import Any, Final
 
-import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
 from iit.features.registry import FEATURE_NAMES, FEATURE_SET_VERSION
 from iit.model import calibrate, scorecard
+from iit.model.bands import days_in_force, limits_of
+from iit.model.booster import lightgbm
 from iit.model.calibrate import Calibrator
 from iit.model.dataset import Dataset
 from iit.model.logistic import fit_logistic, sigmoid
@@ -22,6 +28,7 @@ from iit.model.split import Split
 Progress = Callable[[str, int, int], None]
 
 ROUNDS: Final = 300
+_PATIENCE: Final = 30  # trees without a gain on the late rows
 PARAMETERS: Final[Mapping[str, Any]] = {
     "objective": "binary",
     "metric": "binary_logloss",
@@ -39,8 +46,7 @@ PARAMETERS: Final[Mapping[str, Any]] = {
 }
 """No class weights: they would make every probability mean something else."""
 
-HIGH_CAPACITY: Final = 0.10  # share of landmarks a programme can call: the band `high`
-MEDIUM_CAPACITY: Final = 0.25  # and can remind: `medium` and `high` together
+_MOST_FOR_BASELINES: Final = 200_000  # rows: a scorecard of 70 numbers learns nothing from more
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,20 +77,17 @@ def train(
         features: (r, 98).
         split: which rows do what.
         seed: of everything drawn by chance.
-        threads: for LightGBM; the result does not depend on it.
+        threads: for LightGBM; the result does not depend on it (`deterministic`).
         progress: is told (stage, done, of).
     """
-    booster = _grow(dataset, features, split, seed, threads, progress)
+    booster = _grow(dataset, features, split, {**PARAMETERS, "seed": seed, "num_threads": threads}, progress)
     raw = np.asarray(booster.predict(features[split.calibrate], raw_score=True, num_threads=threads), np.float64)
-    calibrator = calibrate.fit(raw, dataset.label[split.calibrate], dataset.as_of[split.calibrate])
-    train_rows = split.early | split.late
-    card = _fit_scorecard(features[train_rows], dataset.label[train_rows])
-    single, direction = _best_single(features[train_rows], dataset.label[train_rows])
-    risks = calibrator.apply(raw)
-    bands = {
-        "medium": float(np.quantile(risks, 1 - MEDIUM_CAPACITY)),
-        "high": float(np.quantile(risks, 1 - HIGH_CAPACITY)),
-    }
+    told = dataset.take(split.calibrate)
+    calibrator = calibrate.fit(raw, told.label, told.as_of)
+    few = _evenly(split.early | split.late, _MOST_FOR_BASELINES)
+    card = _fit_scorecard(features[few], dataset.label[few])
+    single, direction = _best_single(features[few], dataset.label[few])
+    bands = limits_of(calibrator.apply(raw), days_in_force(told))
     return Trained(booster, calibrator, card, bands, single, direction)
 
 
@@ -92,26 +95,48 @@ def _grow(
     dataset: Dataset,
     features: NDArray[np.float32],
     split: Split,
-    seed: int,
-    threads: int,
+    parameters: Mapping[str, Any],
     progress: Progress | None,
 ) -> lightgbm.Booster:
-    parameters = {**PARAMETERS, "seed": seed, "num_threads": threads}
-    names = list(FEATURE_NAMES)
-    early = lightgbm.Dataset(features[split.early], dataset.label[split.early], feature_name=names)
-    late = lightgbm.Dataset(features[split.late], dataset.label[split.late], reference=early)
+    """Return the booster of all training rows, with as many trees as serve the late ones best."""
 
-    def tell(environment: Any) -> None:
-        if progress is not None:
-            progress("growing trees", environment.iteration + 1, ROUNDS)
+    def rows(chosen: NDArray[np.bool_], reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
+        return lightgbm.Dataset(
+            features[chosen], dataset.label[chosen], reference=reference, feature_name=list(FEATURE_NAMES)
+        )
 
-    return lightgbm.train(
-        parameters,
+    early = rows(split.early)
+    tried = lightgbm.train(
+        dict(parameters),
         early,
         num_boost_round=ROUNDS,
-        valid_sets=[late],
-        callbacks=[lightgbm.early_stopping(30, verbose=False), tell],
+        valid_sets=[rows(split.late, early)],
+        callbacks=[
+            lightgbm.early_stopping(_PATIENCE, verbose=False),
+            _telling(progress, "finding the number of trees", ROUNDS),
+        ],
     )
+    best = int(tried.best_iteration)
+    return lightgbm.train(
+        dict(parameters),
+        rows(split.early | split.late),
+        num_boost_round=best,
+        callbacks=[_telling(progress, "growing trees", best)],
+    )
+
+
+def _telling(progress: Progress | None, stage: str, of: int) -> Callable[[Any], None]:
+    def tell(environment: Any) -> None:
+        if progress is not None:
+            progress(stage, environment.iteration + 1, of)
+
+    return tell
+
+
+def _evenly(chosen: NDArray[np.bool_], most: int) -> NDArray[np.int64]:
+    """Return the places of chosen rows, at most `most` of them at even distances."""
+    places = np.flatnonzero(chosen)
+    return places[:: -(-len(places) // most)] if len(places) > most else places
 
 
 def _fit_scorecard(features: NDArray[np.float32], label: NDArray[np.int64]) -> Scorecard:
@@ -140,6 +165,8 @@ def logistic_baseline(
     features: NDArray[np.float32], label: NDArray[np.int64], test: NDArray[np.float32]
 ) -> NDArray[np.float64]:
     """Return the risks of a logistic regression over all standardised features with flags for unknown values."""
+    few = _evenly(np.ones(len(label), np.bool_), _MOST_FOR_BASELINES)
+    features, label = features[few], label[few]
     middle = np.nan_to_num(np.nanmedian(np.where(np.isnan(features).all(0), 0, features), axis=0))
     spread = np.nanstd(np.where(np.isnan(features), middle, features), axis=0)
     spread[spread == 0] = 1
@@ -149,7 +176,8 @@ def logistic_baseline(
         scaled = np.clip((np.where(unknown, middle, matrix) - middle) / spread, -5, 5)
         return np.hstack((scaled, unknown, np.ones((len(matrix), 1)))).astype(np.float64)
 
-    return sigmoid(design(test) @ fit_logistic(design(features), label, ridge=10.0))
+    weights = fit_logistic(design(features), label, ridge=10.0)
+    return np.concatenate([sigmoid(design(part) @ weights) for part in np.array_split(test, 1 + len(test) // 100_000)])
 
 
 def reference_distributions(features: NDArray[np.float32], names: Sequence[str]) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def worklist_page(
 ) -> Response:
     """Show the worklist of a facility: who is most likely to miss, why, and when they are expected."""
     facilities = service.patients.facilities()
-    chosen = facility or (facilities[0][0] if facilities else None)
+    chosen = facility or max(facilities, key=lambda one: one[2], default=(None, None, 0))[0]
     rows = service.patients.worklist(facility=chosen, as_of=None, limit=top, actor=user.name) if chosen else []
     return _page(
         "worklist.html", request, service, user=user.name, facilities=facilities, chosen=chosen, rows=rows, top=top
