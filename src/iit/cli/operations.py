@@ -43,6 +43,7 @@ def serve(
     uvicorn.run(
         "iit.asgi:create", factory=True, host=host, port=port, workers=workers,
         log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=30,
+        timeout_worker_healthcheck=60,  # a worker that loads its kernels and model must not be taken for dead
     )  # fmt: skip
 
 

@@ -4,11 +4,14 @@
 `iit_lightgbm_model.pkl`. The export is for other tools; it is never read here, since unpickling runs code.
 """
 
+import errno
 import hashlib
 import json
 import os
 import re
 import shutil
+import stat
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +26,10 @@ EXPORT: Final = "iit_lightgbm_model.pkl"
 SUMS: Final = "SHA256SUMS"
 _NEEDED: Final = ("model.txt", "bundle.json", "card.md")
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_LARGEST: Final = 200_000_000  # bytes of one file
+_NOT_VERSIONS: Final = ("registry.json", SUMS, EXPORT)  # names that mean something else in the folder of models
+_LARGEST: Final[Mapping[str, int]] = {  # bytes
+    "model.txt": 200_000_000, "bundle.json": 20_000_000, "card.md": 5_000_000, EXPORT: 500_000_000, SUMS: 4_000,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, repr=False)
@@ -53,7 +59,7 @@ def check_version(version: str) -> str:
     Raises:
         InvalidInput: it is not.
     """
-    if not _VERSION.fullmatch(version):
+    if not _VERSION.fullmatch(version) or version in _NOT_VERSIONS:
         raise InvalidInput("use up to 64 letters, digits, dots, dashes and underscores", place="model version")
     return version
 
@@ -65,24 +71,40 @@ def write_bundle(models: Path, version: str, files: Mapping[str, bytes]) -> str:
         Conflict: the version exists.
     """
     target = models / check_version(version)
-    if target.exists():
+    if target.exists() or target.is_symlink():
         raise Conflict(f"{version} exists already: choose another version", place="model version")
     models.mkdir(parents=True, exist_ok=True)
-    draft = models / f".{version}.{os.getpid()}"
-    draft.mkdir()
+    draft = Path(tempfile.mkdtemp(prefix=f".{version}.", dir=models))
     try:
-        sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(files.items()))
-        for name, data in {**files, SUMS: sums.encode()}.items():
+        sums = sums_of({name: hashlib.sha256(data).hexdigest() for name, data in files.items()})
+        for name, data in {**files, SUMS: sums}.items():
             with (draft / name).open("wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-        draft.rename(target)
-    except OSError:
+        draft.chmod(0o755)  # mkdtemp keeps others out: a service under another account is to read it
+        sync_folder(draft)
+        _rename(draft, target)
+    except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    _sync_folder(models)
-    return hashlib.sha256(sums.encode()).hexdigest()
+    sync_folder(models)
+    return hashlib.sha256(sums).hexdigest()
+
+
+def _rename(draft: Path, target: Path) -> None:
+    """Give the draft its name, unless another training has taken it meanwhile."""
+    try:
+        draft.rename(target)
+    except OSError as cause:
+        if cause.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+            raise
+        raise Conflict(f"{target.name} exists already: choose another version", place="model version") from cause
+
+
+def sums_of(digests: Mapping[str, str]) -> bytes:
+    """Return the one way to write SHA256SUMS, as `sha256sum --check` reads it: sorted by name."""
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode()
 
 
 def load_bundle(models: Path, version: str, *, expected_hash: str | None = None) -> Bundle:
@@ -108,7 +130,7 @@ def load_bundle(models: Path, version: str, *, expected_hash: str | None = None)
             model_text=contents["model.txt"].decode("ascii"),
             calibrator=Calibrator.of(manifest["calibrator"]),
             scorecard=Scorecard.of(manifest["scorecard"]),
-            bands={name: float(manifest["bands"][name]) for name in ("medium", "high")},
+            bands=_bands_of(manifest["bands"]),
             manifest=manifest,
         )
     except (ValueError, KeyError, TypeError, RecursionError) as cause:
@@ -120,6 +142,13 @@ def load_bundle(models: Path, version: str, *, expected_hash: str | None = None)
     return bundle
 
 
+def _bands_of(numbers: Mapping[str, Any]) -> Mapping[str, float]:
+    medium, high = float(numbers["medium"]), float(numbers["high"])
+    if not 0 < medium <= high < 1:
+        raise ValueError("bands are not in order")
+    return {"medium": medium, "high": high}
+
+
 def _read_checked(folder: Path, expected_hash: str | None) -> dict[str, bytes]:
     sums = _read(folder / SUMS)
     if expected_hash is not None and hashlib.sha256(sums).hexdigest() != expected_hash:
@@ -128,27 +157,45 @@ def _read_checked(folder: Path, expected_hash: str | None) -> dict[str, bytes]:
     for line in sums.decode("ascii", "replace").splitlines():
         digest, _, name = line.partition("  ")
         wanted[name] = digest
-    if not set(_NEEDED) <= set(wanted):
-        raise InvalidInput(f"model {folder.name}: {SUMS} names not all files", place="model")
-    contents = {name: _read(folder / name) for name in _NEEDED}
-    for name, data in contents.items():
-        if hashlib.sha256(data).hexdigest() != wanted[name]:
+    if not {*_NEEDED} <= set(wanted) <= {*_NEEDED, EXPORT} or sums != sums_of(wanted):
+        raise InvalidInput(f"model {folder.name}: {SUMS} does not name just the files of a bundle", place="model")
+    _check_names(folder, set(wanted))
+    contents = {}
+    for name, digest in wanted.items():
+        data = _read(folder / name)
+        if hashlib.sha256(data).hexdigest() != digest:
             raise InvalidInput(f"model {folder.name}: {name} was altered", place="model")
+        if name in _NEEDED:
+            contents[name] = data
     return contents
 
 
+def _check_names(folder: Path, wanted: set[str]) -> None:
+    """Refuse what nobody has summed. Names with a dot in front are the file system's own, and never read."""
+    found = {entry.name for entry in os.scandir(folder) if not entry.name.startswith(".")}
+    if found - wanted - {SUMS}:
+        raise InvalidInput(f"model {folder.name}: holds files that {SUMS} does not name", place="model")
+
+
 def _read(path: Path) -> bytes:
+    """Return a plain file's bytes; neither follow a link nor wait for a pipe."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as cause:
-        raise InvalidInput(f"model {path.parent.name}: {path.name} is missing", place="model") from cause
+        raise InvalidInput(f"model {path.parent.name}: {path.name} is missing or a link", place="model") from cause
     with os.fdopen(handle, "rb") as file:
-        if os.fstat(handle).st_size > _LARGEST:
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode):
+            raise InvalidInput(f"model {path.parent.name}: {path.name} is no plain file", place="model")
+        largest = _LARGEST[path.name]
+        data = file.read(largest + 1) if facts.st_size <= largest else b""
+        if facts.st_size > largest or len(data) > largest:
             raise InvalidInput(f"model {path.parent.name}: {path.name} is too large", place="model")
-        return file.read()
+        return data
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from iit.domain.errors import Conflict, InvalidInput, NotFound
-from iit.model.bundle import Bundle, load_bundle
+from iit.model.bundle import Bundle, load_bundle, sync_folder
+from iit.model.scorer import Scorer
 
 _EMPTY: dict[str, Any] = {"champion": None, "previous": None, "models": []}
+_KEYS = ("version", "status", "bundle_sha256")
 
 
 class Registry:
@@ -33,9 +35,9 @@ class Registry:
             return json.loads(json.dumps(_EMPTY))  # type: ignore[no-any-return]
         except (ValueError, RecursionError) as cause:
             raise InvalidInput("registry.json is damaged", place="model registry") from cause
-        if not isinstance(told, dict) or not set(_EMPTY) <= set(told):
+        if not _is_whole(told):
             raise InvalidInput("registry.json is damaged", place="model registry")
-        return told
+        return told  # type: ignore[no-any-return]
 
     def champion(self) -> str | None:
         """Return the version that serves."""
@@ -72,8 +74,14 @@ class Registry:
             told["models"].append(dict(entry))
 
     def promote(self, version: str) -> None:
-        """Make a model the champion; the one before stays at hand. Loads it first: what does not load never serves."""
-        self.load(version)
+        """Make a model the champion; the one before stays at hand. Idempotent.
+
+        It is loaded and tested first: what does not give the risks it gave at training never serves.
+
+        Raises:
+            NotFound: it is not registered. InvalidInput: it was altered, or fails its self-test.
+        """
+        Scorer(self.load(version))
         with self._changing() as told:
             if told["champion"] == version:
                 return
@@ -106,8 +114,20 @@ class Registry:
                 file.flush()
                 os.fsync(file.fileno())
             draft.rename(self._path)
+            sync_folder(self._models)
         finally:
             os.close(lock)
+
+
+def _is_whole(told: Any) -> bool:
+    """Return whether this is a registry: its serving models are among its models, and each has a hash to check."""
+    if not isinstance(told, dict) or not isinstance(told.get("models"), list) or not set(_EMPTY) <= set(told):
+        return False
+    entries = told["models"]
+    if not all(isinstance(one, dict) and all(isinstance(one.get(key), str) for key in _KEYS) for one in entries):
+        return False
+    known = {None, *(one["version"] for one in entries)}
+    return all(isinstance(one, str | None) and one in known for one in (told["champion"], told["previous"]))
 
 
 def _set_standing(told: dict[str, Any]) -> None:

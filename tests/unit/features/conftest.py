@@ -30,6 +30,8 @@ NUMBERS = {
     Kind.PICKUP_QUANTITY_DAYS: (30.0, 45.0),
 }
 
+ENDS = (5240.0, 159492.0, 165889.0, 165916.0)
+
 
 @dataclass(frozen=True)
 class Cohort:
@@ -55,6 +57,7 @@ def happenings(random: np.random.Generator) -> list[Event]:
     ]
     if random.random() < 0.5:
         events.append(a_fact(Kind.ART_START, on, float(start - random.integers(0, 2000))))
+        events.append(a_fact(Kind.ART_START, on, float(start)))
         events.append(a_fact(Kind.ENROLMENT, on, float(start - random.integers(0, 900))))
     for number in range(int(random.integers(1, 20))):
         told = int(random.choice([0, 0, 0, 1, 5, 40]))
@@ -63,6 +66,8 @@ def happenings(random: np.random.Generator) -> list[Event]:
         for kind in (*TABLES, *NUMBERS, Kind.ARV_DRUG, *DATED):
             if random.random() < 0.15:
                 events.append(something(random, kind, on, told))
+        if random.random() < 0.02:
+            events.append(a_fact(Kind.TERMINATION, on, float(random.choice(ENDS)), known_after_days=told))
         days = 30 if np.isnan(supply) else int(supply)
         on += timedelta(
             days=days + int(random.choice([-5, 0, 0, 0, 1, 8, 16, 29, 60, 300], p=[0.15, *[0.1] * 8, 0.05]))
@@ -77,7 +82,7 @@ def something(random: np.random.Generator, kind: Kind, on: date, told: int) -> E
     if kind in NUMBERS:
         value = float(random.choice(NUMBERS[kind]))
     elif kind in TABLES:
-        value = float(random.choice([answer for answer, _ in TABLES[kind]]))
+        value = float(random.choice([answer for answer, _ in TABLES[kind]] + [7]))
     else:
         value = float(day_number(on) + random.integers(-100, 100))
     return a_fact(kind, on, value, known_after_days=told, source_id=f"{kind.name}:{random.integers(1 << 30)}")

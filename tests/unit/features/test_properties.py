@@ -1,9 +1,10 @@
 """What must hold of every feature, whatever the record."""
 
+import math
 from datetime import date, timedelta
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from iit.domain.record import Event, day_number
@@ -12,10 +13,8 @@ from iit.features import vector
 from iit.features.answers import TABLES
 from iit.features.columns import columns_of
 from iit.features.context import Contexts, FacilityContext, build_contexts
-from iit.features.dictionary import as_markdown
-from iit.features.registry import FEATURE_NAMES, FEATURES
+from iit.features.registry import FEATURE_NAMES
 from iit.features.vector import matrix
-from iit.features.wording import reason_text
 from iit.testing import a_fact, a_record
 
 DAY_0 = date(2022, 1, 1)
@@ -24,7 +23,11 @@ DATED = {Kind.APPOINTMENT, Kind.TPT_START, Kind.TPT_STOP, Kind.EXPECTED_DELIVERY
 
 
 def values_of(kind: Kind) -> st.SearchStrategy[float]:
-    """Return credible values of a kind."""
+    """Return credible values of a kind, and none."""
+    return st.one_of(credible(kind), credible(kind), credible(kind), st.just(float("nan")))
+
+
+def credible(kind: Kind) -> st.SearchStrategy[float]:
     if kind in TABLES:
         return st.sampled_from([float(answer) for answer, _ in TABLES[kind]] + [7.0])
     if kind in CODED:
@@ -105,18 +108,25 @@ def test_no_feature_is_infinite(events: list[Event], on: int) -> None:
     assert not np.isinf(vectors([events], on)).any()
 
 
-def test_there_are_98_features_with_names_of_their_own() -> None:
-    assert len(FEATURES) == len(set(FEATURE_NAMES)) == vector.N_FEATURES == 98
+@given(RECORDS, facts(), DAYS)
+def test_a_fact_without_its_value_hides_no_earlier_one(events: list[Event], fact: Event, on: int) -> None:
+    tells_by_being_there = {Kind.PICKUP, Kind.BIRTH, Kind.TRANSFER_IN, Kind.TRACKED, Kind.ARV_DRUG, Kind.EAC_SESSION,
+                            Kind.VIRAL_LOAD, Kind.DEATH}  # fmt: skip
+    assume(fact.kind not in tells_by_being_there)
+    empty = fact._replace(value=float("nan"))
+    assert same_bits(vectors([events], on), vectors([[*events, empty]], on))
 
 
-def test_every_feature_has_words_for_every_small_value() -> None:
-    for name in FEATURE_NAMES:
-        for value in (-2.0, 0.0, 1.0, 3.0, 40.0):
-            text = reason_text(name, value)
-            assert text
-            assert "{" not in text
-
-
-def test_the_dictionary_has_a_line_for_every_feature() -> None:
-    page = as_markdown()
-    assert all(f"`{name}`" in page for name in FEATURE_NAMES)
+@given(RECORDS, DAYS)
+def test_shares_and_counts_keep_within_their_bounds(events: list[Event], on: int) -> None:
+    told = dict(zip(FEATURE_NAMES, vectors([events], on)[0].tolist(), strict=True))
+    for name in ("share_late7_all", "early_pickup_share_5", "pdc_180", "pdc_365"):
+        assert math.isnan(told[name]) or 0 <= told[name] <= 1
+    for window in (3, 5, 10):
+        late = [told[f"n_late{least}_{window}"] for least in (1, 7, 14)]
+        assert math.isnan(late[0]) or window >= late[0] >= late[1] >= late[2] >= 0
+    assert told["n_pickups_6m"] <= told["n_pickups_12m"] <= told["n_pickups_all"]
+    assert told["ever_iit_12m"] <= told["ever_iit_24m"] <= told["n_prev_iit"]
+    assert 0 <= told["days_out_total_24m"] <= 730
+    assert math.isnan(told["max_gap_days_365"]) or 0 <= told["max_gap_days_365"] <= 365
+    assert told["n_high_vl_24m"] <= told["n_vl_24m"]
