@@ -183,15 +183,20 @@ def _read(path: Path) -> bytes:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as cause:
         raise InvalidInput(f"model {path.parent.name}: {path.name} is missing or a link", place="model") from cause
-    with os.fdopen(handle, "rb") as file:
+    try:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
             raise InvalidInput(f"model {path.parent.name}: {path.name} is no plain file", place="model")
         largest = _LARGEST[path.name]
-        data = file.read(largest + 1) if facts.st_size <= largest else b""
-        if facts.st_size > largest or len(data) > largest:
+        data = b""
+        if facts.st_size <= largest:
+            with os.fdopen(handle, "rb", closefd=False) as file:
+                data = file.read(largest + 1)
+        if max(facts.st_size, len(data)) > largest:
             raise InvalidInput(f"model {path.parent.name}: {path.name} is too large", place="model")
         return data
+    finally:
+        os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:

@@ -38,7 +38,7 @@ class Scorer:
             raise InvalidInput(f"model {bundle.version}: the booster does not load", place="model") from cause
         if self._booster.num_feature() != len(FEATURE_NAMES):
             raise InvalidInput(f"model {bundle.version}: made for another number of features", place="model")
-        self._self_test(bundle.manifest["self_test"])
+        self._self_test(bundle.manifest.get("self_test"))
 
     def raw(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return raw scores in log-odds of (n, 98) features."""
@@ -69,11 +69,16 @@ class Scorer:
             reasons_of(row, values, most) for row, values in zip(self.contributions(features), features, strict=True)
         ]
 
-    def _self_test(self, cases: dict[str, Any]) -> None:
-        features = np.array(
-            [[np.nan if value is None else value for value in row] for row in cases["features"]], np.float32
-        )
-        if not np.allclose(self.score(features), cases["risks"], rtol=0, atol=1e-9):
+    def _self_test(self, cases: Any) -> None:
+        try:
+            rows = [[np.nan if value is None else float(value) for value in row] for row in cases["features"]]
+            features, risks = np.array(rows, np.float32), np.array(cases["risks"], np.float64)
+            is_whole = features.shape == (len(risks), len(FEATURE_NAMES)) and len(risks) > 0
+        except (TypeError, KeyError, ValueError):
+            is_whole = False
+        if not is_whole:
+            raise InvalidInput(f"model {self.version}: the bundle holds no self-test", place="model")
+        if not np.allclose(self.score(features), risks, rtol=0, atol=1e-9):
             raise InvalidInput(f"model {self.version}: the self-test gives other risks than at training", place="model")
 
 

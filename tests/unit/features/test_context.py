@@ -218,6 +218,19 @@ def test_pickups_expected_on_the_same_day_count_once_they_are_known() -> None:
     assert figure(contexts, name, JAN_1 + timedelta(days=5), pickup(JAN_1, 30)) == 3
 
 
+def test_a_corrected_pickup_stays_expected_as_first_told() -> None:
+    corrected = a_fact(Kind.PICKUP, JAN_1, 60, known_after_days=10, source_id="correction")
+    one = contexts_of([pickup(JAN_1, 30), corrected]).facility(0)
+    assert one.expected.tolist() == [day_number(JAN_1) + 30]
+    assert one.expected_known.tolist() == [day_number(JAN_1)]
+
+
+def test_pickups_after_a_recorded_death_count_for_nothing() -> None:
+    contexts = contexts_of([a_fact(Kind.DEATH, JAN_1), pickup(JAN_1 + timedelta(days=5), 30), news(date(2023, 3, 10))])
+    assert row(contexts, first_of(2))[2] == 0
+    assert math.isnan(row(contexts, first_of(4))[0])
+
+
 def test_a_month_after_the_last_repeats_it_and_one_before_the_first_is_unknown() -> None:
     contexts = contexts_of([pickup(JAN_1, 180)])
     assert figure(contexts, "fac_tx_curr", date(2023, 2, 15)) == 1
@@ -232,6 +245,8 @@ def test_home_is_the_town_of_most_patients() -> None:
     contexts = contexts_of(of(7), of(7), of(3, 3, 3, 9), of(9, 9, 7), facility=[0, 0, 0, 0])
     assert contexts.facility(0).home_city == 7
     assert contexts_of(of(5), of(4)).facility(0).home_city == 4
+    apart = contexts_of(of(5), of(2**24 - 1), of(2), facility=[0, 2, -1], n_facilities=3)
+    assert apart.home_city.tolist() == [5, -1, 2**24 - 1]
     assert contexts_of([pickup(JAN_1)]).facility(0).home_city == -1
 
 
@@ -291,6 +306,16 @@ def pack_of(columns: Columns, patient: int) -> bytes:
     """Return a patient's facts as they are stored."""
     own = slice(columns.offsets[patient], columns.offsets[patient + 1])
     return b"".join(one[own].tobytes() for one in (columns.day, columns.known, columns.kind, columns.value))
+
+
+def test_a_facility_that_fell_silent_keeps_its_last_month_beside_one_that_did_not() -> None:
+    silent = contexts_of([pickup(JAN_1, 180)]).facility(0)
+    heard = contexts_of([pickup(JAN_1, 30), news(first_of(12))]).facility(0)
+    both = Contexts.of([silent, heard])
+    for on in (first_of(1), first_of(2), first_of(10)):
+        alone = vector_of(columns_of([a_record(pickup(JAN_1))]), 0, day_number(on), Contexts.of([silent]), 0)
+        beside = vector_of(columns_of([a_record(pickup(JAN_1))]), 0, day_number(on), both, 0)
+        assert np.array_equal(alone, beside, equal_nan=True)
 
 
 def test_the_kernels_say_the_same_uncompiled(cohort, monkeypatch: pytest.MonkeyPatch) -> None:
