@@ -18,6 +18,7 @@ def create() -> FastAPI:
     stack = ExitStack()
     running = stack.enter_context(service(settings))
     running.predictor.warm()
+    running.jobs.resume()
     app = create_app(running, on_stop=stack.close)
     add_pages(app)
     return app

@@ -2,21 +2,27 @@
 
 import os
 import secrets
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from threading import Thread
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from iit.config import Settings
 from iit.domain.errors import InvalidInput
 from iit.features.registry import FEATURE_NAMES
 from iit.services.access import Access
+from iit.services.batches import Batches
 from iit.services.champion import Champion
 from iit.services.contexts import ContextCache
 from iit.services.intake import Intake
+from iit.services.jobs import Jobs
 from iit.services.modelling import Modelling
 from iit.services.patients import Patients
 from iit.services.predictions import Predictor
@@ -39,6 +45,8 @@ class Service:
     champion: Champion
     modelling: Modelling
     scoring: Scoring
+    jobs: Jobs
+    batches: Batches
     metrics_folder: Path | None = None
 
     def now(self) -> datetime:
@@ -89,6 +97,9 @@ def assemble(settings: Settings, database: Database) -> Service:
     champion = Champion(settings.models_folder, time.monotonic)
     contexts = ContextCache(database, time.monotonic)
     zone = settings.zone
+    modelling = Modelling(database, settings.models_folder, lambda: datetime.now(zone))
+    scoring = Scoring(database, champion, lambda: _today(zone))
+    jobs = Jobs(database, {"train": modelling.retrain, "score": scoring.run}, _launcher(settings), time.monotonic)
     return Service(
         settings=settings,
         database=database,
@@ -97,10 +108,28 @@ def assemble(settings: Settings, database: Database) -> Service:
         patients=Patients(database),
         predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone)),
         champion=champion,
-        modelling=Modelling(database, settings.models_folder, lambda: datetime.now(zone)),
-        scoring=Scoring(database, champion, lambda: _today(zone)),
+        modelling=modelling,
+        scoring=scoring,
+        jobs=jobs,
+        batches=Batches(database, jobs),
         metrics_folder=_metrics_folder(),
     )
+
+
+def _launcher(settings: Settings) -> Callable[[UUID], None]:
+    """Return what starts a process for a job: training must take neither memory nor time from those who answer."""
+
+    def launch(job_id: UUID) -> None:
+        process = subprocess.Popen(  # noqa: S603 - this very program, an id made here
+            [sys.executable, "-m", "iit", "jobs", "run", str(job_id)],
+            env={**os.environ, **settings.as_environment()},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        Thread(target=process.wait, daemon=True).start()  # leaves no zombie behind
+
+    return launch
 
 
 def _metrics_folder() -> Path | None:

@@ -97,6 +97,16 @@ class Settings(BaseSettings):
             raise ValueError("must have at least 32 characters and must not be a repetition")
         return secret
 
+    def as_environment(self) -> dict[str, str]:
+        """Return the settings that were given, secrets included, as variables for a process of our own."""
+        told = {}
+        for name in sorted(self.model_fields_set):
+            value = getattr(self, name)
+            if value is not None:
+                shown = value.get_secret_value() if isinstance(value, SecretStr) else value
+                told[f"IIT_{name.upper()}"] = str(shown)
+        return told
+
     @property
     def zone(self) -> ZoneInfo:
         """The facilities' time zone."""

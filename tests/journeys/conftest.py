@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 from psycopg import sql
+from pydantic import SecretStr
 
 from iit.api.app import create_app
 from iit.bootstrap import Service, assemble
@@ -48,7 +49,12 @@ def running(cluster: ClusterUrls) -> Iterator[Running]:
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE iit_ml_service").format(sql.Identifier(name)))
     folder = Path(tempfile.mkdtemp(prefix="iit-journey-"))
-    settings = Settings(data_dir=folder / "data", secret_key="0123456789abcdefghijklmnopqrstuv-test")  # type: ignore[arg-type]
+    settings = Settings(
+        data_dir=folder / "data",
+        database_url=SecretStr(urls.app_url),
+        database_owner_url=SecretStr(urls.owner_url),
+        secret_key=SecretStr("0123456789abcdefghijklmnopqrstuv-test"),
+    )
     settings.data_dir.mkdir()
     database = open_database(urls.app_url, time_zone=settings.time_zone, pool=settings.pool)
     service = assemble(settings, database)

@@ -1,8 +1,10 @@
 """`/api/v1/models`: what is trained and what serves."""
 
-from typing import Any
+from datetime import date
+from typing import Annotated, Any
 
 from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
 
 from iit.api.dependencies import PrincipalDep, ServiceDep
 
@@ -15,10 +17,40 @@ def list_models(service: ServiceDep, _who: PrincipalDep) -> dict[str, Any]:
     return service.modelling.listing()
 
 
+class RetrainWish(BaseModel):
+    """What to train."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    model_version: Annotated[str, Field(max_length=64, description="name of the new model, for example v2.0")]
+    as_of: Annotated[date | None, Field(description="nothing known later is used")] = None
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
+
+
+@router.post("/retrain", status_code=202)
+def retrain(wish: RetrainWish, service: ServiceDep, who: PrincipalDep) -> dict[str, Any]:
+    """Train a model in the background; it serves if nothing speaks against it. Follow it at `/api/v1/jobs/{job_id}`."""
+    service.modelling.check_free(wish.model_version)
+    return service.jobs.submit("train", wish.model_dump(mode="json", exclude_none=True), actor=who.name)._asdict()
+
+
+@router.post("/rollback")
+def roll_back(service: ServiceDep, who: PrincipalDep) -> dict[str, Any]:
+    """Return to the champion before."""
+    return {"champion": service.modelling.roll_back(actor=who.name)}
+
+
 @router.get("/{version}")
 def show_model(version: str, service: ServiceDep, _who: PrincipalDep) -> dict[str, Any]:
     """Show a model: training window, label policy, metrics, bands."""
     return service.modelling.show(version)
+
+
+@router.post("/{version}/promote")
+def promote(version: str, service: ServiceDep, who: PrincipalDep, *, force: bool = False) -> dict[str, Any]:
+    """Make a model the champion. With `force`, although the gate objects to it."""
+    service.modelling.promote(version, force=force, actor=who.name)
+    return {"champion": version}
 
 
 @router.get("/{version}/metrics")

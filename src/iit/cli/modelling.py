@@ -5,10 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
+from iit.cli.jobs import follow
 from iit.cli.records import parse_day, write_csv
 from iit.cli.shared import Json, actor, progress_bar, running, say, stage_printer, tell
 from iit.cli.tables import WORKLIST_HEADER, write_scores, write_worklist
-from iit.domain.errors import Conflict, InvalidInput
+from iit.domain.errors import InvalidInput
 from iit.model.registry import Registry
 from iit.model.scorer import Scorer
 from iit.services.scoring import ScoringWish
@@ -140,11 +141,7 @@ def show_model(version: str) -> None:
 def promote(version: str, force: Annotated[bool, typer.Option(help="Although the gate objects.")] = False) -> None:
     """Make a model the champion."""
     with running() as service:
-        registry = Registry(service.settings.models_folder)
-        objections = registry.entry(version).get("objections", [])
-        if objections and not force:
-            raise Conflict("; ".join(objections), place=version)
-        registry.promote(version)
+        service.modelling.promote(version, force=force, actor=actor())
     say(f"{version} is now the champion")
 
 
@@ -152,8 +149,27 @@ def promote(version: str, force: Annotated[bool, typer.Option(help="Although the
 def roll_back() -> None:
     """Return to the champion before."""
     with running() as service:
-        version = Registry(service.settings.models_folder).roll_back()
+        version = service.modelling.roll_back(actor=actor())
     say(f"{version} is the champion again")
+
+
+@models.command("retrain")
+def retrain(
+    model_version: Annotated[str, typer.Option(help="Name of the new model, for example v2.0.")],
+    as_of: Day = None,
+    seed: int = 1,
+    detach: Annotated[bool, typer.Option(help="Do not wait for the end.")] = False,
+) -> None:
+    """Train a model in the background, as `POST /api/v1/models/retrain` does, and follow it to its end."""
+    day = None if as_of is None else parse_day(as_of).isoformat()
+    wish = {"model_version": model_version, "seed": seed} | ({} if day is None else {"as_of": day})
+    with running() as service:
+        service.modelling.check_free(model_version)
+        job = service.jobs.submit("train", wish, actor=actor())
+        say(f"job {job.job_id}")
+        if detach:
+            return
+        tell(follow(service, job).result)
 
 
 @models.command("verify")

@@ -3,49 +3,28 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import openpyxl
 import pyarrow
 import pyarrow.parquet
 
 from iit.cli.records import write_csv
+from iit.services.tables import SCORES_HEADER, safe_cell, score_cells, texts_of
 from iit.store.patients import WorklistRow
 from iit.store.predictions import PredictionRow
 
-SCORES_HEADER: Final = [
-    "patient_uuid",
-    "facility",
-    "as_of",
-    "expected_date",
-    "risk",
-    "band",
-    "reasons",
-    "model_version",
-]
 WORKLIST_HEADER: Final = [
     "patient_uuid", "facility", "expected_date", "risk", "band", "reason_1", "reason_2", "reason_3", "phone", "sex",
     "as_of", "model_version",
 ]  # fmt: skip
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-
-
-def safe_cell(value: object) -> object:
-    """Return a cell that a spreadsheet will not run as a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def write_scores(path: Path, rows: Sequence[PredictionRow]) -> None:
     """Write batch scores as CSV or Parquet, by the file's ending."""
-    told: list[tuple[object, ...]] = [
-        (
-            safe_cell(row.patient_uuid), safe_cell(row.facility), row.as_of, row.expected_on, row.risk_score,
-            row.risk_band, "; ".join(_texts(row.reasons)), safe_cell(row.model_version),
-        )
-        for row in rows
-    ]  # fmt: skip
+    told = [score_cells(row) for row in rows]
     if path.suffix == ".csv":
-        write_csv(path, SCORES_HEADER, told)
+        write_csv(path, list(SCORES_HEADER), told)
         return
     table = pyarrow.table({name: [row[place] for row in told] for place, name in enumerate(SCORES_HEADER)})
     path.touch(mode=0o600)
@@ -71,13 +50,9 @@ def write_worklist(path: Path, rows: Sequence[WorklistRow]) -> None:
 
 
 def _worklist_cells(row: WorklistRow) -> tuple[object, ...]:
-    texts = [*_texts(row.reasons), "", "", ""][:3]
+    texts = [*texts_of(row.reasons), "", "", ""][:3]
     phone = {True: "yes", False: "no", None: ""}[row.phone_present]
     return (
         row.patient_uuid, row.facility, row.expected_on, round(row.risk_score, 4), row.risk_band, *texts,
         phone, row.sex or "", row.as_of, row.model_version,
     )  # fmt: skip
-
-
-def _texts(reasons: Sequence[dict[str, Any]]) -> list[str]:
-    return [str(reason["text"]) for reason in reasons]

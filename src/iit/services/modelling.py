@@ -3,7 +3,7 @@
 import io
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iit.domain.audit import AuditEvent
 from iit.domain.errors import Conflict, InvalidInput
 from iit.domain.interruption import GRACE_DAYS
 from iit.domain.record import day_date, day_number
@@ -26,6 +27,7 @@ from iit.model.scorer import Scorer
 from iit.model.split import Split, held_out, split
 from iit.model.train import Progress, logistic_baseline, manifest_of, single_score, train
 from iit.services.contexts import Cohort, contexts_of, keep_contexts, load_cohort
+from iit.store import audit as audit_trail
 from iit.store import metrics as metric_store
 from iit.store import truths as truth_store
 from iit.store.database import Database
@@ -95,8 +97,7 @@ class Modelling:
             Conflict: the version exists. InvalidInput: too little data.
         """
         target = out or self.models
-        if (target / check_version(version)).exists():
-            raise Conflict(f"{version} exists already: choose another version", place="model version")
+        _check_free(target, version)
         tell = progress or _silent
         tell("reading records", 0, 1)
         material = self._material(as_of)
@@ -132,6 +133,27 @@ class Modelling:
             self._register(version, manifest, evaluation, objections, digest)
         tell("done", 1, 1)
         return TrainingResult(version, out is None and not objections, objections, evaluation)
+
+    def retrain(self, arguments: Mapping[str, Any], _actor: str, tell: Progress) -> dict[str, Any]:
+        """Train as a job: `model_version`, and where given `as_of` (ISO date) and `seed`, as `train`."""
+        as_of = arguments.get("as_of")
+        result = self.train(
+            arguments["model_version"],
+            as_of=None if as_of is None else date.fromisoformat(as_of),
+            seed=arguments.get("seed", 1),
+            progress=tell,
+        )
+        figures = {name: result.evaluation["metrics"][name] for name in ("auroc", "auprc", "ece")}
+        told = {"model_version": result.version, "promoted": result.promoted, "objections": result.objections}
+        return {**told, "metrics": figures}
+
+    def check_free(self, version: str) -> None:
+        """Raise unless a new model may have this name.
+
+        Raises:
+            InvalidInput: it is no name for a model. Conflict: it exists.
+        """
+        _check_free(self.models, version)
 
     def evaluate(
         self,
@@ -197,6 +219,39 @@ class Modelling:
         self._keep_metrics(chosen, told)
         return {"model_version": chosen, **told}
 
+    def promote(self, version: str, *, force: bool = False, actor: str) -> None:
+        """Make a model the champion.
+
+        Raises:
+            NotFound: it is not registered. InvalidInput: it was altered, or fails its self-test.
+            Conflict: the gate objected and `force` is not set.
+        """
+        registry = Registry(self.models)
+        found = registry.entry(version).get("objections", [])
+        if found and not force:
+            raise Conflict("; ".join(found), place=version)
+        self._keep_event("model_promoted", actor, version, forced=bool(found))
+        registry.promote(version)
+
+    def roll_back(self, *, actor: str) -> str:
+        """Return to the previous champion and return its version.
+
+        Raises:
+            Conflict: there is none.
+        """
+        registry = Registry(self.models)
+        previous = registry.previous()
+        self._keep_event("model_rolled_back", actor, previous or "none")
+        return registry.roll_back()
+
+    def _keep_event(self, event_type: str, actor: str, version: str, **detail: bool) -> None:
+        """Write to the trail before the act: an act that failed is told of too often rather than one that did never."""
+        event = AuditEvent(
+            event_type=event_type, actor=actor, action="update", target=f"model:{version}", detail=detail
+        )
+        with self.database.transaction() as tx:
+            audit_trail.write(tx, event)
+
     def listing(self) -> dict[str, Any]:
         """Return the registry."""
         return Registry(self.models).read()
@@ -255,6 +310,11 @@ class Modelling:
             values[("auroc", segment)] = figures["auroc"]
         with self.database.transaction() as tx:
             metric_store.save(tx, version, values)
+
+
+def _check_free(models: Path, version: str) -> None:
+    if (models / check_version(version)).exists():
+        raise Conflict(f"{version} exists already: choose another version", place="model version")
 
 
 def _silent(_stage: str, _done: int, _of: int) -> None:

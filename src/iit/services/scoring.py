@@ -1,10 +1,10 @@
 """Scoring everyone at risk on a day, for worklists."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from iit.features.vector import matrix
 from iit.model.landmark_rows import current_cycles
 from iit.services.champion import Champion, Serving
 from iit.services.contexts import Cohort, contexts_of, keep_contexts, load_cohort
+from iit.services.jobs import Tell
+from iit.store import patients as patient_store
 from iit.store import predictions as prediction_store
 from iit.store.database import Database
 from iit.store.predictions import PredictionRow
@@ -37,20 +39,23 @@ class ScoringWish:
     Attributes:
         as_of: prediction day; by default, facility by facility, the last day its exports cover, at most today.
         facility: its code; None means all.
+        state: only patients who live there; None means all.
         explain: reasons a patient at most.
         store: keep the predictions.
     """
 
     as_of: date | None = None
     facility: str | None = None
+    state: str | None = None
     explain: int = 5
     store: bool = True
 
 
 @dataclass(frozen=True)
 class ScoringSummary:
-    """How many patients were looked at and scored, on which days."""
+    """With which model how many patients were looked at and scored, on which days."""
 
+    model_version: str
     n_patients: int
     n_scored: int
     first_day: date | None
@@ -90,9 +95,12 @@ class Scoring:
             contexts = contexts_of(cohort)
             if wish.facility is None:
                 keep_contexts(tx, cohort, contexts)
+            wanted = np.ones(len(cohort.patient_uuids), np.bool_)
+            if wish.state is not None:
+                wanted = np.isin(cohort.patient_uuids, patient_store.of_state(tx, wish.state))
         days = self._days(cohort, wish.as_of)
         n_scored = 0
-        for done, rows in _chunks(_Job(cohort, contexts, serving, wish.explain, actor), days):
+        for done, rows in _chunks(_Batch(cohort, wanted, contexts, serving, wish.explain, actor), days):
             if wish.store and rows:
                 event = AuditEvent(event_type="prediction", actor=actor, action="execute", target="patients",
                                    detail={"n": len(rows), "model_version": serving.scorer.version})  # fmt: skip
@@ -101,13 +109,32 @@ class Scoring:
             n_scored += len(rows)
             if on_chunk is not None:
                 on_chunk(rows, done, len(cohort.patient_uuids))
-        used = sorted({int(day) for day in days[np.unique(cohort.facility)]}) if len(cohort.patient_uuids) else []
+        used = sorted({int(day) for day in days[np.unique(cohort.facility[wanted])]})
         return ScoringSummary(
-            len(cohort.patient_uuids),
+            serving.scorer.version,
+            int(wanted.sum()),
             n_scored,
             day_date(used[0]) if used else None,
             day_date(used[-1]) if used else None,
         )
+
+    def run(self, arguments: Mapping[str, Any], actor: str, tell: Tell) -> dict[str, Any]:
+        """Score as a job: where given `as_of` (ISO date), `facility`, `state` and `explain`, as in `ScoringWish`."""
+        as_of = arguments.get("as_of")
+        wish = ScoringWish(
+            as_of=None if as_of is None else date.fromisoformat(as_of),
+            facility=arguments.get("facility"),
+            state=arguments.get("state"),
+            explain=arguments.get("explain", 5),
+        )
+        summary = self.score(wish, actor=actor, on_chunk=lambda _rows, done, of: tell("scoring", done, of))
+        days = {"first_day": summary.first_day, "last_day": summary.last_day}
+        return {
+            "model_version": summary.model_version,
+            "n_patients": summary.n_patients,
+            "n_scored": summary.n_scored,
+            **{name: None if day is None else day.isoformat() for name, day in days.items()},
+        }
 
     def _days(self, cohort: Cohort, as_of: date | None) -> NDArray[np.int32]:
         """Return the prediction day of each facility."""
@@ -118,24 +145,25 @@ class Scoring:
 
 
 @dataclass(frozen=True, repr=False)
-class _Job:
+class _Batch:
     cohort: Cohort
+    wanted: NDArray[np.bool_]
     contexts: Contexts
     serving: Serving
     explain: int
     actor: str
 
 
-def _chunks(job: _Job, days: NDArray[np.int32]) -> Iterator[tuple[int, list[PredictionRow]]]:
-    cohort = job.cohort
+def _chunks(batch: _Batch, days: NDArray[np.int32]) -> Iterator[tuple[int, list[PredictionRow]]]:
+    cohort = batch.cohort
     total = len(cohort.patient_uuids)
     for begin in range(0, total, CHUNK):
         end = min(begin + CHUNK, total)
         patients = np.arange(begin, end)
         on = days[cohort.facility[begin:end]]
         expected = _at_risk(cohort.columns, patients, on)
-        chosen = expected >= 0
-        yield end, _rows(job, patients[chosen], on[chosen], expected[chosen])
+        chosen = (expected >= 0) & batch.wanted[begin:end]
+        yield end, _rows(batch, patients[chosen], on[chosen], expected[chosen])
 
 
 def _at_risk(columns: Columns, patients: NDArray[np.int64], on: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -148,13 +176,13 @@ def _at_risk(columns: Columns, patients: NDArray[np.int64], on: NDArray[np.int32
 
 
 def _rows(
-    job: _Job, patients: NDArray[np.int64], on: NDArray[np.int32], expected: NDArray[np.int64]
+    batch: _Batch, patients: NDArray[np.int64], on: NDArray[np.int32], expected: NDArray[np.int64]
 ) -> list[PredictionRow]:
     if not len(patients):
         return []
-    cohort, explain = job.cohort, job.explain
-    scorer, source = job.serving
-    features = matrix(cohort.columns, cohort.facility, patients, on, job.contexts)
+    cohort, explain = batch.cohort, batch.explain
+    scorer, source = batch.serving
+    features = matrix(cohort.columns, cohort.facility, patients, on, batch.contexts)
     risks = scorer.score(features)
     reasons = scorer.explain(features, explain) if explain else [[] for _ in patients]
     quality = 1 - np.isnan(features).mean(axis=1)
@@ -181,7 +209,7 @@ def _rows(
                 source=source,
                 data_quality=round(float(quality[place]), 4),
                 warnings=[],
-                requested_by=job.actor,
+                requested_by=batch.actor,
             )
         )
     return rows

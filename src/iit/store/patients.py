@@ -73,6 +73,12 @@ def page(tx: Transaction, *, facility: str | None, band: str | None, after: str 
     return [PatientRow(*row) for row in tx.execute(query)]
 
 
+def of_state(tx: Transaction, state_province: str) -> list[str]:
+    """Return the ids of the patients who live in a state."""
+    query = select(patients.c.patient_uuid).where(patients.c.state_province == state_province)
+    return list(tx.execute(query).scalars())
+
+
 def worklist(tx: Transaction, *, facility: str | None, as_of: date | None, limit: int) -> list[WorklistRow]:
     """Return the patients of a facility with the highest risk, from the predictions of one day.
 

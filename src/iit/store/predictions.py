@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import bindparam, desc, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from iit.domain.audit import AuditEvent
 from iit.store import audit as audit_trail
@@ -94,6 +94,35 @@ def find(tx: Transaction, prediction_id: UUID) -> StoredPrediction | None:
         select(*_COLUMNS, predictions.c.created_at).where(predictions.c.prediction_id == prediction_id)
     ).one_or_none()
     return None if row is None else StoredPrediction(PredictionRow(*row[:-1]), row[-1])
+
+
+class BatchFilter(NamedTuple):
+    """Which predictions a batch made: its model and days, and whose if not everyone's."""
+
+    model_version: str
+    first_day: date
+    last_day: date
+    facility: str | None
+    state: str | None
+
+
+def of_batch(tx: Transaction, batch: BatchFilter, *, after: str, limit: int) -> list[PredictionRow]:
+    """Return up to `limit` of a batch's predictions in the order of patients' ids, those after `after`."""
+    query = (
+        select(*_COLUMNS)
+        .ext(distinct_on(predictions.c.patient_uuid))
+        .where(predictions.c.model_version == batch.model_version)
+        .where(predictions.c.as_of.between(batch.first_day, batch.last_day))
+        .where(predictions.c.patient_uuid > after)
+        .order_by(predictions.c.patient_uuid, desc(predictions.c.created_at))
+        .limit(limit)
+    )
+    if batch.facility is not None:
+        query = query.where(predictions.c.facility == batch.facility)
+    if batch.state is not None:
+        query = query.join(patients, patients.c.patient_uuid == predictions.c.patient_uuid)
+        query = query.where(patients.c.state_province == batch.state)
+    return [PredictionRow(*row) for row in tx.execute(query)]
 
 
 def of_patient(

@@ -15,6 +15,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    false,
     func,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, REAL, UUID
@@ -139,6 +140,27 @@ synthetic_truth = Table(
     Column("index_on", Date, primary_key=True),
     Column("risk", REAL, nullable=False),
     Column("reachable", ARRAY(REAL), nullable=False, comment="by landmark 0 to 6"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("job_id", UUID(as_uuid=True), primary_key=True),
+    Column("kind", Text, nullable=False, comment="train or score"),
+    Column("arguments", JSONB, nullable=False),
+    Column("state", Text, nullable=False, comment="queued, running, done, failed or cancelled"),
+    Column("stage", Text),
+    Column("done", BigInteger, nullable=False, server_default="0"),
+    Column("total", BigInteger, nullable=False, server_default="0"),
+    Column("result", JSONB),
+    Column("reason", Text, comment="why it failed"),
+    Column("requested_by", Text, nullable=False),
+    Column("cancel_requested", Boolean, nullable=False, server_default=false()),
+    _moment("created_at"),
+    Column("started_at", DateTime(timezone=True)),
+    Column("heartbeat_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+    Index("idx_jobs_state", "state"),
 )
 
 users = Table(

@@ -1,0 +1,85 @@
+"""Scoring a facility, a state or everyone in the background, and handing out what came of it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+from iit.domain.audit import AuditEvent
+from iit.domain.errors import Conflict, NotFound
+from iit.services.jobs import Jobs
+from iit.store import audit as audit_trail
+from iit.store import predictions as prediction_store
+from iit.store.database import Database
+from iit.store.jobs import JobRow
+from iit.store.predictions import BatchFilter, PredictionRow
+
+KIND: Final = "score"
+_PAGE: Final = 2000
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Batch scoring as a job, and its results."""
+
+    database: Database
+    jobs: Jobs
+
+    def submit(self, wish: Mapping[str, Any], *, actor: str) -> JobRow:
+        """Start scoring in the background; `wish` as `Scoring.run` takes it.
+
+        Raises:
+            Conflict: a batch is under way.
+        """
+        return self.jobs.submit(KIND, wish, actor=actor)
+
+    def get(self, batch_id: UUID) -> JobRow:
+        """Return a batch.
+
+        Raises:
+            NotFound: there is none.
+        """
+        job = self.jobs.get(batch_id)
+        if job.kind != KIND:
+            raise NotFound("there is no such batch", place="batch_id")
+        return job
+
+    def cancel(self, batch_id: UUID, *, actor: str) -> JobRow:
+        """Stop a batch; what it has stored stays.
+
+        Raises:
+            NotFound: there is none. Conflict: it has ended.
+        """
+        self.get(batch_id)
+        return self.jobs.cancel(batch_id, actor=actor)
+
+    def results(self, batch_id: UUID, *, actor: str) -> Iterator[list[PredictionRow]]:
+        """Yield a finished batch's predictions, a page at a time, by patients' ids. Memory stays flat.
+
+        Raises:
+            NotFound: there is no such batch. Conflict: it is not done.
+        """
+        job = self.get(batch_id)
+        if job.state != "done" or job.result is None:
+            raise Conflict(f"the batch is {job.state}, not done", place="batch_id")
+        event = AuditEvent(event_type="export", actor=actor, action="read", target=f"batch:{batch_id}",
+                           detail={"n": job.result["n_scored"]})  # fmt: skip
+        with self.database.transaction() as tx:
+            audit_trail.write(tx, event)
+        return self._pages(job, job.result)
+
+    def _pages(self, job: JobRow, result: Mapping[str, Any]) -> Iterator[list[PredictionRow]]:
+        if result["first_day"] is None:
+            return
+        first, last = date.fromisoformat(result["first_day"]), date.fromisoformat(result["last_day"])
+        whose = job.arguments.get("facility"), job.arguments.get("state")
+        wanted = BatchFilter(result["model_version"], first, last, *whose)
+        after = ""
+        while True:
+            with self.database.transaction() as tx:
+                rows = prediction_store.of_batch(tx, wanted, after=after, limit=_PAGE)
+            if not rows:
+                return
+            yield rows
+            after = str(rows[-1].patient_uuid)
