@@ -62,7 +62,10 @@ def test_a_batch_scores_a_facility_and_its_results_can_be_downloaded(api: TestCl
 def test_a_batch_of_a_state_scores_only_those_who_live_there(running: Running) -> None:
     with running.service.database.transaction() as tx:
         state, n = tx.execute(
-            text("SELECT state_province, count(*) FROM patients WHERE state_province IS NOT NULL GROUP BY 1 ORDER BY 2 LIMIT 1")
+            text(
+                "SELECT state_province, count(*) FROM patients WHERE state_province IS NOT NULL "
+                "GROUP BY 1 ORDER BY 2 LIMIT 1"
+            )
         ).one()  # fmt: skip
     result = running.service.scoring.run({"state": state}, "test", lambda *_: None)
     assert result["n_patients"] == n
