@@ -1,27 +1,31 @@
 """`/api/v1/models`: what is trained and what serves."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 
-from iit.api.dependencies import PrincipalDep, ServiceDep
+from iit.api.dependencies import ServiceDep
+from iit.api.rules import may
+from iit.domain.access import Action, Principal
 
 router = APIRouter(prefix="/api/v1/models", tags=["models"])
 
+Reader = Annotated[Principal, may(Action.READ_MODELS)]
+
 
 @router.get("")
-def list_models(service: ServiceDep, _who: PrincipalDep) -> dict[str, Any]:
+def list_models(service: ServiceDep, _who: Reader) -> dict[str, Any]:
     """List all models with their standing."""
     return service.modelling.listing()
 
 
 @router.get("/{version}")
-def show_model(version: str, service: ServiceDep, _who: PrincipalDep) -> dict[str, Any]:
+def show_model(version: str, service: ServiceDep, _who: Reader) -> dict[str, Any]:
     """Show a model: training window, label policy, metrics, bands."""
     return service.modelling.show(version)
 
 
 @router.get("/{version}/metrics")
-def model_metrics(version: str, service: ServiceDep, _who: PrincipalDep) -> dict[str, Any]:
+def model_metrics(version: str, service: ServiceDep, _who: Reader) -> dict[str, Any]:
     """Show the figures of a model."""
     return {"model_version": version, "metrics": service.modelling.show(version)["metrics"]}

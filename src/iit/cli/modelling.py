@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from iit.cli.records import parse_day, write_csv
-from iit.cli.shared import Json, actor, progress_bar, running, say, stage_printer, tell
+from iit.cli.shared import Json, operator, progress_bar, running, say, stage_printer, tell
 from iit.cli.tables import WORKLIST_HEADER, write_scores, write_worklist
 from iit.domain.errors import Conflict, InvalidInput
 from iit.model.registry import Registry
@@ -89,7 +89,7 @@ def score(
 
         day = None if as_of is None else parse_day(as_of)
         wish = ScoringWish(as_of=day, facility=facility, explain=explain, store=store)
-        summary = service.scoring.score(wish, actor=actor(), on_chunk=follow)
+        summary = service.scoring.score(wish, who=operator(), on_chunk=follow)
     if out is not None:
         write_scores(out, kept)
     told = {"patients": summary.n_patients, "scored": summary.n_scored,
@@ -111,7 +111,7 @@ def worklist(
         raise InvalidInput("must end in .csv or .xlsx", place="--out")
     with running() as service:
         day = None if as_of is None else parse_day(as_of)
-        rows = service.patients.worklist(facility=facility, as_of=day, limit=top, actor=actor())
+        rows = service.patients.worklist(facility=facility, as_of=day, limit=top, who=operator())
     write_worklist(out, rows)
     say(f"{len(rows)} patients, {len(WORKLIST_HEADER)} columns in {out}")
 
