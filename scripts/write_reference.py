@@ -3,8 +3,14 @@
 import sys
 from pathlib import Path
 
+from fastapi import FastAPI
+
+from iit.api.app import add_routes
+from iit.api.rules import rules
 from iit.config import Settings
+from iit.domain.access import RIGHTS, Role
 from iit.features.dictionary import as_markdown
+from iit.web.pages import add_pages
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 
@@ -25,7 +31,30 @@ def settings_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"features.md": as_markdown, "settings.md": settings_page}
+def access_page() -> str:
+    """Return who may do what, and which route does what."""
+    lines = [
+        "# Access",
+        "",
+        "Generated from `iit.domain.access` and from the routes. A route without an entry does not start.",
+        "",
+        "| action | " + " | ".join(Role) + " |",
+        "|---|" + "---|" * len(Role),
+    ]
+    for action, roles in RIGHTS.items():
+        lines.append(f"| `{action}` | " + " | ".join("yes" if role in roles else "" for role in Role) + " |")
+    lines += ["", "Commands of `iit` act as `cli:<account>` with all rights: who can run them holds the machine.", ""]
+    lines += ["| route | action |", "|---|---|"]
+    app = FastAPI(openapi_url=None)
+    add_routes(app)
+    add_pages(app)
+    for path, methods, rule in sorted(rules(app), key=lambda one: (one[0], sorted(one[1]))):
+        action = None if rule is None else rule.action
+        lines.append(f"| `{' '.join([*sorted(methods - {'HEAD'}), path])}` | {f'`{action}`' if action else 'public'} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"features.md": as_markdown, "settings.md": settings_page, "access.md": access_page}
 
 
 def main(*, check: bool) -> int:

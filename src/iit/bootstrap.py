@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from uuid import UUID
@@ -17,12 +17,13 @@ from zoneinfo import ZoneInfo
 from iit.config import Settings
 from iit.domain.errors import InvalidInput
 from iit.features.registry import FEATURE_NAMES
-from iit.services.access import Access
+from iit.services.access import Access, open_access
 from iit.services.batches import Batches
 from iit.services.champion import Champion
 from iit.services.contexts import ContextCache
 from iit.services.intake import Intake
 from iit.services.jobs import Jobs
+from iit.services.keyring import Keyring
 from iit.services.modelling import Modelling
 from iit.services.patients import Patients
 from iit.services.predictions import Predictor
@@ -103,7 +104,14 @@ def assemble(settings: Settings, database: Database) -> Service:
     return Service(
         settings=settings,
         database=database,
-        access=Access(database, _pepper(settings), lambda: datetime.now(UTC), time.monotonic),
+        access=open_access(
+            database,
+            Keyring(_secrets(settings)),
+            clock=lambda: datetime.now(UTC),
+            monotonic=time.monotonic,
+            session_lasts=timedelta(hours=settings.session_hours),
+            session_idle=timedelta(minutes=settings.session_idle_minutes),
+        ),
         intake=Intake(database, zone),
         patients=Patients(database),
         predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone)),
@@ -148,10 +156,10 @@ def _private_folder(folder: Path) -> None:
         raise InvalidInput(f"cannot be made: {cause.strerror}", place=f"IIT_DATA_DIR ({folder})") from cause
 
 
-def _pepper(settings: Settings) -> bytes:
-    """Return the secret that hashes depend on: the one set, or one made once and kept in a private file."""
+def _secrets(settings: Settings) -> tuple[bytes, ...]:
+    """Return the secrets set, or those of a private file in the data folder, made at the first start."""
     if settings.secret_key is not None:
-        return settings.secret_key.get_secret_value().encode()
+        return tuple(one.encode() for one in settings.secret_key.get_secret_value().split())
     path = settings.data_dir / "secret_key"
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -160,7 +168,7 @@ def _pepper(settings: Settings) -> bytes:
     if handle is not None:
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(secrets.token_hex(32))
-    kept = path.read_text(encoding="ascii").strip()
-    if len(kept) < 64:
+    kept = path.read_text(encoding="ascii").split()
+    if not kept or min(len(one) for one in kept) < 64:
         raise InvalidInput("holds no complete secret: remove it to have a new one made", place=str(path))
-    return kept.encode()
+    return tuple(one.encode() for one in kept)

@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     db_pool_recycle_seconds: Annotated[int, Field(ge=1, description="Age at which a connection is replaced.")] = 3600
     max_body_bytes: Annotated[int, Field(ge=1024, description="Largest request body.")] = 10_000_000
     session_hours: Annotated[int, Field(ge=1, le=168, description="How long a login to the pages lasts.")] = 8
+    session_idle_minutes: Annotated[
+        int, Field(ge=1, le=1440, description="How long a login to the pages may lie unused.")
+    ] = 30
     secure_cookies: Annotated[bool, Field(description="Send the session cookie over TLS only.")] = False
     circuit_breaker_enabled: Annotated[
         bool,

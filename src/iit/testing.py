@@ -3,10 +3,14 @@
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
+from iit.domain.access import local_operator
 from iit.domain.record import Event, Patient, Record, make_record
 from iit.domain.vocabulary import Kind
 
 NAN = float("nan")
+
+TESTER = local_operator("test")
+"""Who acts in tests where it does not matter."""
 
 
 def a_patient(patient_uuid: str = "00000000-0000-4000-8000-000000000001", **changes: object) -> Patient:

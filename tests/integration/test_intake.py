@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 from tests.documents import a_document, encoded, uuid_of
 
+from iit.domain.access import EVERYTHING
 from iit.domain.errors import InvalidInput
 from iit.domain.record import Record, make_record
 from iit.features.columns import pack
@@ -15,6 +16,7 @@ from iit.ingest.sources import SourceDocument, documents
 from iit.services.intake import Intake, IntakeSummary
 from iit.store import records as record_store
 from iit.store.database import Database
+from iit.testing import TESTER
 
 TABLES = ("patients", "events", "records", "facilities")
 
@@ -27,7 +29,7 @@ def intake(database: Database) -> Iterator[Intake]:
 
 
 def take(intake: Intake, *given: object) -> IntakeSummary:
-    return intake.take([SourceDocument(f"doc {i}", encoded(one)) for i, one in enumerate(given)], actor="test")
+    return intake.take([SourceDocument(f"doc {i}", encoded(one)) for i, one in enumerate(given)], who=TESTER)
 
 
 def snapshot(database: Database) -> dict[str, object]:
@@ -82,7 +84,7 @@ def test_a_voided_patient_is_removed(intake: Intake, database: Database) -> None
     document["messageHeader"]["messageCreationDateTime"] = "2024-03-02 08:00:00"
     assert take(intake, document).n_removed == 1
     with database.transaction() as tx:
-        assert record_store.facts_of(tx, uuid_of(document)) is None
+        assert record_store.facts_of(tx, uuid_of(document), EVERYTHING) is None
         assert record_store.events_of(tx, uuid_of(document)) == []
 
 
@@ -108,15 +110,15 @@ def test_the_numbers_add_up(intake: Intake) -> None:
 def test_nothing_is_stored_of_a_rejected_document(intake: Intake, database: Database) -> None:
     before = snapshot(database)
     with pytest.raises(InvalidInput):
-        intake.take_one(b"{", actor="test")
+        intake.take_one(b"{", who=TESTER)
     assert snapshot(database) == before
 
 
 def test_stored_events_and_packed_facts_say_the_same(intake: Intake, database: Database) -> None:
     document = a_document("one")
-    record, _ = intake.take_one(encoded(document), actor="test")
+    record, _ = intake.take_one(encoded(document), who=TESTER)
     with database.transaction() as tx:
-        stored = record_store.facts_of(tx, uuid_of(document))
+        stored = record_store.facts_of(tx, uuid_of(document), EVERYTHING)
         events = record_store.events_of(tx, uuid_of(document))
     assert stored is not None
     assert stored.facts == pack(make_record(record.patient, events)) == pack(Record(record.patient, record.events))
@@ -135,6 +137,6 @@ def test_files_in_a_folder_are_taken(intake: Intake, tmp_path: Path) -> None:
     (tmp_path / "b.ndjson").write_bytes(
         encoded(a_document("two")) + b"\n" + encoded(a_document("three")) + b"\nnot json\n"
     )
-    summary = intake.take(documents([tmp_path]), actor="test")
+    summary = intake.take(documents([tmp_path]), who=TESTER)
     assert (summary.n_added, summary.n_rejected) == (3, 1)
     assert summary.rejections[0].place.endswith("b.ndjson:3")

@@ -16,15 +16,18 @@ from pydantic import SecretStr
 from iit.api.app import create_app
 from iit.bootstrap import Service, assemble
 from iit.config import Settings
+from iit.domain.access import Role
 from iit.ingest.sources import documents
 from iit.model.registry import Registry
 from iit.services import contexts
+from iit.services.keys import KeyWish
 from iit.services.modelling import TrainingResult
 from iit.services.scoring import ScoringWish
 from iit.services.truths import keep_truths
 from iit.store.database import open_database
 from iit.store.embedded.cluster import ClusterUrls
 from iit.synth import write_cohort
+from iit.testing import TESTER
 from iit.web.pages import add_pages
 
 UNTIL = date(2025, 6, 30)
@@ -60,13 +63,18 @@ def running(cluster: ClusterUrls) -> Iterator[Running]:
     service = assemble(settings, database)
     cohort = folder / "cohort"
     write_cohort(cohort, patients=PATIENTS, seed=3, until=UNTIL)
-    service.intake.take(documents([cohort]), actor="test")
+    service.intake.take(documents([cohort]), who=TESTER)
     keep_truths(database, cohort)
     contexts.refresh(database)
     training = service.modelling.train("v0.1", seed=1)
     Registry(settings.models_folder).promote("v0.1")
-    service.scoring.score(ScoringWish(), actor="test")
-    yield Running(service, cohort, training, service.access.create_key("test", actor="test"))
+    service.scoring.score(ScoringWish(), who=TESTER)
+    yield Running(
+        service,
+        cohort,
+        training,
+        service.access.keys.create(KeyWish(label="test", role=Role.ADMINISTRATOR), who=TESTER),
+    )
     database.close()
     rmtree(folder)
 

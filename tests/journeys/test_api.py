@@ -9,6 +9,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from iit.features.registry import FEATURE_NAMES
+from iit.services.keys import KeyWish
+from iit.testing import TESTER
 from tests.documents import a_document, encoded
 from tests.journeys.conftest import Running
 
@@ -54,9 +56,9 @@ def test_a_malformed_key_is_called_so(api: TestClient, key: str, reason: str) ->
 
 def test_a_revoked_key_is_refused(api: TestClient, running: Running) -> None:
     access = running.service.access
-    key = access.create_key("short", actor="test")
+    key = access.keys.create(KeyWish(label="short"), who=TESTER)
     assert api.get("/api/v1/models", headers={"X-API-Key": key}).status_code == 200
-    access.revoke_key(key.split("_")[1], actor="test")
+    access.keys.revoke(key.split("_")[1], who=TESTER)
     assert api.get("/api/v1/models", headers={"X-API-Key": key}).status_code == 401
 
 
@@ -104,7 +106,7 @@ def test_ready_features_score_as_the_record_they_come_from(api: TestClient, runn
 
 def test_contributions_add_up_to_the_raw_score(api: TestClient, running: Running, document: Path) -> None:
     scorer = running.service.champion.current().scorer
-    scored = running.service.predictor.score_document(document.read_bytes(), as_of=None, explain=98)
+    scored = running.service.predictor.score_document(document.read_bytes(), as_of=None, explain=98, who=TESTER)
     vector = np.array([scored.features], np.float32)
     contributions = scorer.contributions(vector)
     assert contributions.sum() == pytest.approx(float(scorer.raw(vector)[0]), abs=1e-9)

@@ -11,9 +11,10 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
+from iit.domain.access import Principal
 from iit.domain.errors import Conflict, Unavailable
 from iit.services.jobs import Jobs, Tell
-from tests.journeys.conftest import Running
+from tests.journeys.conftest import TESTER, Running
 
 LONGEST_SECONDS = 120
 
@@ -67,7 +68,7 @@ def test_a_batch_of_a_state_scores_only_those_who_live_there(running: Running) -
                 "GROUP BY 1 ORDER BY 2 LIMIT 1"
             )
         ).one()  # fmt: skip
-    result = running.service.scoring.run({"state": state}, "test", lambda *_: None)
+    result = running.service.scoring.run({"state": state}, TESTER, lambda *_: None)
     assert result["n_patients"] == n
     assert result["n_scored"] <= n
 
@@ -85,49 +86,49 @@ def jobs(running: Running) -> Jobs:
     return Jobs(running.service.database, kinds, lambda _job_id: None, time.monotonic)
 
 
-def _told_steps(arguments: Any, _actor: str, tell: Tell) -> dict[str, Any]:
+def _told_steps(arguments: Any, _who: Principal, tell: Tell) -> dict[str, Any]:
     for step in range(arguments["steps"]):
         tell("sleeping", step, arguments["steps"])
         time.sleep(0.05)
     return {"slept": arguments["steps"]}
 
 
-def _break(_arguments: Any, _actor: str, _tell: Tell) -> dict[str, Any]:
+def _break(_arguments: Any, _who: Principal, _tell: Tell) -> dict[str, Any]:
     raise KeyError("a name that must not be told")
 
 
-def _away(_arguments: Any, _actor: str, _tell: Tell) -> dict[str, Any]:
+def _away(_arguments: Any, _who: Principal, _tell: Tell) -> dict[str, Any]:
     raise Unavailable("no model is in service")
 
 
 def test_a_job_that_breaks_tells_nothing_of_its_inside(jobs: Jobs) -> None:
-    job = jobs.run(jobs.submit("break", {}, actor="test").job_id)
+    job = jobs.run(jobs.submit("break", {}, who=TESTER).job_id)
     assert (job.state, job.reason) == ("failed", "the service failed; its log tells more")
-    assert jobs.run(jobs.submit("away", {}, actor="test").job_id).reason == "no model is in service"
+    assert jobs.run(jobs.submit("away", {}, who=TESTER).job_id).reason == "no model is in service"
 
 
 def test_a_waiting_job_that_is_cancelled_never_runs(jobs: Jobs) -> None:
-    job = jobs.submit("sleep", {"steps": 1}, actor="test")
-    assert jobs.cancel(job.job_id, actor="test").state == "cancelled"
+    job = jobs.submit("sleep", {"steps": 1}, who=TESTER)
+    assert jobs.cancel(job.job_id, who=TESTER).state == "cancelled"
     with pytest.raises(Conflict, match="not waiting"):
         jobs.run(job.job_id)
     with pytest.raises(Conflict, match="has ended"):
-        jobs.cancel(job.job_id, actor="test")
+        jobs.cancel(job.job_id, who=TESTER)
 
 
 def test_a_running_job_that_is_cancelled_stops(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("iit.services.jobs._BEAT_SECONDS", 0.05)
-    job = jobs.submit("sleep", {"steps": 400}, actor="test")
+    job = jobs.submit("sleep", {"steps": 400}, who=TESTER)
     with ThreadPoolExecutor() as pool:
         outcome = pool.submit(jobs.run, job.job_id)
         while jobs.get(job.job_id).state != "running":
             time.sleep(0.02)
-        jobs.cancel(job.job_id, actor="test")
+        jobs.cancel(job.job_id, who=TESTER)
     assert outcome.result().state == "cancelled"
 
 
 def test_a_job_whose_process_died_is_started_again_and_one_that_lives_is_not(jobs: Jobs) -> None:
-    job = jobs.submit("sleep", {"steps": 1}, actor="test")
+    job = jobs.submit("sleep", {"steps": 1}, who=TESTER)
     with jobs.database.transaction() as tx:
         tx.execute(
             text("UPDATE jobs SET state = 'running', heartbeat_at = now() - interval '59 seconds' WHERE job_id = :id"),

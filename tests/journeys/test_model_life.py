@@ -24,6 +24,7 @@ from iit.model.train import train
 from iit.services.champion import Champion
 from iit.services.contexts import contexts_of, load_cohort
 from iit.services.scoring import ScoringWish
+from iit.testing import TESTER
 from tests.journeys.conftest import UNTIL, Running
 
 
@@ -190,9 +191,9 @@ def test_scoring_twice_stores_nothing_twice(running: Running) -> None:
         with running.service.database.transaction() as tx:
             return int(tx.execute(text("SELECT count(*) FROM predictions")).scalar_one())
 
-    running.service.scoring.score(ScoringWish(), actor="test")
+    running.service.scoring.score(ScoringWish(), who=TESTER)
     before = stored()
-    summary = running.service.scoring.score(ScoringWish(), actor="test")
+    summary = running.service.scoring.score(ScoringWish(), who=TESTER)
     assert summary.n_scored > 100
     assert stored() == before
 
@@ -200,9 +201,9 @@ def test_scoring_twice_stores_nothing_twice(running: Running) -> None:
 def test_batch_and_single_say_the_same(running: Running) -> None:
     kept = []
     running.service.scoring.score(
-        ScoringWish(store=False), actor="test", on_chunk=lambda rows, _done, _of: kept.extend(rows)
+        ScoringWish(store=False), who=TESTER, on_chunk=lambda rows, _done, _of: kept.extend(rows)
     )
     for row in kept[::50]:
-        single = running.service.predictor.score_patient(row.patient_uuid, as_of=row.as_of, explain=5)
+        single = running.service.predictor.score_patient(row.patient_uuid, as_of=row.as_of, explain=5, who=TESTER)
         assert single.prediction.iit_risk_score == row.risk_score
         assert single.prediction.reasons == row.reasons

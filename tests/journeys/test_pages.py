@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from iit.api.app import create_app
+from iit.testing import TESTER
 from iit.web.pages import add_pages
 from tests.journeys.conftest import Running
 
@@ -16,7 +17,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def browser(running: Running) -> Iterator[TestClient]:
-    running.service.access.save_user("nurse", PASSWORD, "case_manager", actor="test")
+    running.service.access.users.save("nurse", PASSWORD, "case_manager", who=TESTER)
     app = create_app(running.service)
     add_pages(app)
     with TestClient(app, follow_redirects=False) as client:
@@ -69,7 +70,7 @@ def test_worklist_and_patient(browser: TestClient) -> None:
 
 def test_every_facility_can_be_chosen(browser: TestClient, running: Running) -> None:
     log_in(browser)
-    for code, _name, _n in running.service.patients.facilities():
+    for code, _name, _n in running.service.patients.facilities(who=TESTER):
         assert f'value="{code}" selected' in browser.get("/", params={"facility": code}).text
 
 

@@ -8,7 +8,14 @@ from fastapi import FastAPI
 from iit import __version__
 from iit.api import health, jobs, models, patients, predictions, problems
 from iit.api.middleware import Surroundings
+from iit.api.rules import check_rules
 from iit.bootstrap import Service
+
+
+def add_routes(app: FastAPI) -> None:
+    """Add the routes of the API to an application."""
+    for module in (predictions, patients, models, jobs, health):
+        app.include_router(module.router)
 
 
 def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -> FastAPI:
@@ -20,7 +27,8 @@ def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -
     """
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        check_rules(app)
         yield
         if on_stop is not None:
             on_stop()
@@ -33,8 +41,7 @@ def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -
         redoc_url=None,
     )
     app.state.service = service
-    for module in (predictions, patients, models, jobs, health):
-        app.include_router(module.router)
+    add_routes(app)
     problems.install(app)
     app.add_middleware(Surroundings, max_body_bytes=service.settings.max_body_bytes)
     return app

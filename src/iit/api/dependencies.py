@@ -1,14 +1,10 @@
-"""What routes ask for: the service put together, and who is asking."""
+"""What routes ask for: the service put together."""
 
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyHeader
+from fastapi import Depends, Request
 
 from iit.bootstrap import Service
-from iit.services.access import Principal
-
-_header = APIKeyHeader(name="X-API-Key", auto_error=False)
 
 
 def get_service(request: Request) -> Service:
@@ -18,15 +14,3 @@ def get_service(request: Request) -> Service:
 
 
 ServiceDep = Annotated[Service, Depends(get_service)]
-
-
-def get_principal(service: ServiceDep, key: Annotated[str | None, Security(_header)] = None) -> Principal:
-    """Return who is asking.
-
-    Raises:
-        NotAuthenticated: no valid API key.
-    """
-    return service.access.authenticate_key(key)
-
-
-PrincipalDep = Annotated[Principal, Depends(get_principal)]

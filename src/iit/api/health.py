@@ -1,7 +1,7 @@
 """`/health` and `/metrics`: for load balancers, supervisors and Prometheus; no key needed, nothing of patients told."""
 
 import time
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
@@ -9,41 +9,43 @@ from prometheus_client import REGISTRY as PROCESS_REGISTRY
 from starlette.responses import JSONResponse
 
 from iit import __version__
-from iit.api.dependencies import PrincipalDep, ServiceDep
+from iit.api.dependencies import ServiceDep
+from iit.api.rules import PUBLIC, may
 from iit.bootstrap import Service
+from iit.domain.access import Action, Principal
 from iit.domain.errors import ServiceError
 from iit.store import migrate
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/health/live")
+@router.get("/health/live", dependencies=[PUBLIC])
 def live() -> dict[str, str]:
     """Tell that the process answers. Does not ask any dependency, so an outage of one restarts nothing."""
     return {"status": "live"}
 
 
-@router.get("/health/ready")
+@router.get("/health/ready", dependencies=[PUBLIC])
 def ready(service: ServiceDep) -> Response:
     """Tell whether requests can be answered: database, schema and model. 503 if not."""
     checks = _checks(service)
     return _answer({name: check["status"] for name, check in checks.items()}, checks)
 
 
-@router.get("/health")
+@router.get("/health", dependencies=[PUBLIC])
 def health(service: ServiceDep) -> Response:
     """Tell the state in one word, as `/health/ready` does."""
     return _answer({"version": __version__}, _checks(service))
 
 
 @router.get("/health/detailed")
-def detailed(service: ServiceDep, _who: PrincipalDep) -> Response:
+def detailed(service: ServiceDep, _who: Annotated[Principal, may(Action.READ_HEALTH)]) -> Response:
     """Tell the state of each dependency with the time it took and the reason."""
     checks = _checks(service)
     return _answer({"version": __version__, "checks": checks}, checks)
 
 
-@router.get("/metrics")
+@router.get("/metrics", dependencies=[PUBLIC])
 def metrics(service: ServiceDep) -> Response:
     """Give all figures in Prometheus' text format, of all workers together."""
     if service.metrics_folder is None:

@@ -6,13 +6,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from iit.api.dependencies import PrincipalDep, ServiceDep
+from iit.api.dependencies import ServiceDep
+from iit.api.rules import may
+from iit.domain.access import Action, Principal
 
 router = APIRouter(prefix="/api/v1/models", tags=["models"])
 
+Reader = Annotated[Principal, may(Action.READ_MODELS)]
+Manager = Annotated[Principal, may(Action.MANAGE_MODELS)]
+
 
 @router.get("")
-def list_models(service: ServiceDep, _who: PrincipalDep) -> dict[str, Any]:
+def list_models(service: ServiceDep, _who: Reader) -> dict[str, Any]:
     """List all models with their standing."""
     return service.modelling.listing()
 
@@ -28,32 +33,32 @@ class RetrainWish(BaseModel):
 
 
 @router.post("/retrain", status_code=202)
-def retrain(wish: RetrainWish, service: ServiceDep, who: PrincipalDep) -> dict[str, Any]:
+def retrain(wish: RetrainWish, service: ServiceDep, who: Manager) -> dict[str, Any]:
     """Train a model in the background; it serves if nothing speaks against it. Follow it at `/api/v1/jobs/{job_id}`."""
     service.modelling.check_free(wish.model_version)
-    return service.jobs.submit("train", wish.model_dump(mode="json", exclude_none=True), actor=who.name)._asdict()
+    return service.jobs.submit("train", wish.model_dump(mode="json", exclude_none=True), who=who)._asdict()
 
 
 @router.post("/rollback")
-def roll_back(service: ServiceDep, who: PrincipalDep) -> dict[str, Any]:
+def roll_back(service: ServiceDep, who: Manager) -> dict[str, Any]:
     """Return to the champion before."""
-    return {"champion": service.modelling.roll_back(actor=who.name)}
+    return {"champion": service.modelling.roll_back(who=who)}
 
 
 @router.get("/{version}")
-def show_model(version: str, service: ServiceDep, _who: PrincipalDep) -> dict[str, Any]:
+def show_model(version: str, service: ServiceDep, _who: Reader) -> dict[str, Any]:
     """Show a model: training window, label policy, metrics, bands."""
     return service.modelling.show(version)
 
 
 @router.post("/{version}/promote")
-def promote(version: str, service: ServiceDep, who: PrincipalDep, *, force: bool = False) -> dict[str, Any]:
+def promote(version: str, service: ServiceDep, who: Manager, *, force: bool = False) -> dict[str, Any]:
     """Make a model the champion. With `force`, although the gate objects to it."""
-    service.modelling.promote(version, force=force, actor=who.name)
+    service.modelling.promote(version, force=force, who=who)
     return {"champion": version}
 
 
 @router.get("/{version}/metrics")
-def model_metrics(version: str, service: ServiceDep, _who: PrincipalDep) -> dict[str, Any]:
+def model_metrics(version: str, service: ServiceDep, _who: Reader) -> dict[str, Any]:
     """Show the figures of a model."""
     return {"model_version": version, "metrics": service.modelling.show(version)["metrics"]}

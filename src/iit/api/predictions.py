@@ -8,8 +8,10 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from iit.api.dependencies import PrincipalDep, ServiceDep
+from iit.api.dependencies import ServiceDep
+from iit.api.rules import may
 from iit.bootstrap import Service
+from iit.domain.access import Action, Principal
 from iit.domain.errors import InvalidInput, ServiceError
 from iit.services.predictions import Scored, told
 
@@ -55,6 +57,7 @@ class Asked(msgspec.Struct):
 
 _asked = msgspec.json.Decoder(Asked)
 _batch = msgspec.json.Decoder(list[msgspec.Raw])
+Asker = Annotated[Principal, may(Action.PREDICT)]
 Explain = Annotated[int, Query(ge=0, le=98, description="reasons at most")]
 
 
@@ -62,36 +65,34 @@ def _body(schema: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-def _score(service: Service, data: bytes, explain: int) -> Scored:
+def _score(service: Service, data: bytes, explain: int, who: Principal) -> Scored:
     try:
         asked = _asked.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidInput("is not JSON of one of the documented forms", place="body") from None
     if len(bytes(asked.message_data)):
-        return service.predictor.score_document(data, as_of=asked.as_of, explain=explain)
+        return service.predictor.score_document(data, as_of=asked.as_of, explain=explain, who=who)
     if asked.features is not None:
         return service.predictor.score_features(asked.features, explain=explain)
     if asked.patient_uuid is not None:
-        return service.predictor.score_patient(asked.patient_uuid, as_of=asked.as_of, explain=explain)
+        return service.predictor.score_patient(asked.patient_uuid, as_of=asked.as_of, explain=explain, who=who)
     raise InvalidInput("needs messageData, patient_uuid or features", place="body")
 
 
 @router.post("", openapi_extra=_body(_BODY))
-async def predict(request: Request, service: ServiceDep, who: PrincipalDep, explain: Explain = 5) -> dict[str, Any]:
+async def predict(request: Request, service: ServiceDep, who: Asker, explain: Explain = 5) -> dict[str, Any]:
     """Score an NMRS document, a stored patient or ready features; the answer is stored with its features."""
     data = await request.body()
 
     def work() -> dict[str, Any]:
-        scored = _score(service, data, explain)
-        return service.predictor.keep([scored], actor=who.name)[0]._asdict()
+        scored = _score(service, data, explain, who)
+        return service.predictor.keep([scored], who=who)[0]._asdict()
 
     return await run_in_threadpool(work)
 
 
 @router.post("/batch", openapi_extra=_body({"type": "array", "maxItems": _MAX_BATCH, "items": _BODY}))
-async def predict_batch(
-    request: Request, service: ServiceDep, who: PrincipalDep, explain: Explain = 5
-) -> dict[str, Any]:
+async def predict_batch(request: Request, service: ServiceDep, who: Asker, explain: Explain = 5) -> dict[str, Any]:
     """Score up to 1,000 of these: an answer or a problem for each, in order; all answers are stored together."""
     data = await request.body()
 
@@ -99,10 +100,10 @@ async def predict_batch(
         answers: list[Scored | ServiceError] = []
         for item in _items(data):
             try:
-                answers.append(_score(service, bytes(item), explain))
+                answers.append(_score(service, bytes(item), explain, who))
             except ServiceError as error:
                 answers.append(error)
-        kept = iter(service.predictor.keep([one for one in answers if isinstance(one, Scored)], actor=who.name))
+        kept = iter(service.predictor.keep([one for one in answers if isinstance(one, Scored)], who=who))
         return {
             "results": [_problem(one) if isinstance(one, ServiceError) else next(kept)._asdict() for one in answers]
         }
@@ -111,9 +112,11 @@ async def predict_batch(
 
 
 @router.get("/{prediction_id}")
-def get_prediction(prediction_id: UUID, service: ServiceDep, who: PrincipalDep) -> dict[str, Any]:
+def get_prediction(
+    prediction_id: UUID, service: ServiceDep, who: Annotated[Principal, may(Action.READ_PREDICTIONS)]
+) -> dict[str, Any]:
     """Return a prediction that was made."""
-    return told(service.predictor.find(prediction_id, actor=who.name))
+    return told(service.predictor.find(prediction_id, who=who))
 
 
 def _items(data: bytes) -> list[msgspec.Raw]:

@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from iit.bootstrap import Service
-from iit.cli.shared import Json, actor, progress_bar, running, say, stage_printer, tell
+from iit.cli.shared import Json, operator, progress_bar, running, say, stage_printer, tell
 from iit.domain.errors import Conflict, ServiceError
 from iit.store.jobs import OPEN, JobRow
 
@@ -39,7 +39,7 @@ def show_job(job_id: UUID) -> None:
 def cancel_job(job_id: UUID) -> None:
     """Cancel a job."""
     with running() as service:
-        say(f"{job_id} is {service.jobs.cancel(job_id, actor=actor()).state}")
+        say(f"{job_id} is {service.jobs.cancel(job_id, who=operator()).state}")
 
 
 @jobs.command("run", hidden=True)

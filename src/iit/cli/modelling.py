@@ -7,7 +7,7 @@ import typer
 
 from iit.cli.jobs import follow
 from iit.cli.records import parse_day, write_csv
-from iit.cli.shared import Json, actor, progress_bar, running, say, stage_printer, tell
+from iit.cli.shared import Json, operator, progress_bar, running, say, stage_printer, tell
 from iit.cli.tables import WORKLIST_HEADER, write_scores, write_worklist
 from iit.domain.errors import InvalidInput
 from iit.model.registry import Registry
@@ -90,7 +90,7 @@ def score(
 
         day = None if as_of is None else parse_day(as_of)
         wish = ScoringWish(as_of=day, facility=facility, explain=explain, store=store)
-        summary = service.scoring.score(wish, actor=actor(), on_chunk=follow)
+        summary = service.scoring.score(wish, who=operator(), on_chunk=follow)
     if out is not None:
         write_scores(out, kept)
     told = {"patients": summary.n_patients, "scored": summary.n_scored,
@@ -112,7 +112,7 @@ def worklist(
         raise InvalidInput("must end in .csv or .xlsx", place="--out")
     with running() as service:
         day = None if as_of is None else parse_day(as_of)
-        rows = service.patients.worklist(facility=facility, as_of=day, limit=top, actor=actor())
+        rows = service.patients.worklist(facility=facility, as_of=day, limit=top, who=operator())
     write_worklist(out, rows)
     say(f"{len(rows)} patients, {len(WORKLIST_HEADER)} columns in {out}")
 
@@ -141,7 +141,7 @@ def show_model(version: str) -> None:
 def promote(version: str, force: Annotated[bool, typer.Option(help="Although the gate objects.")] = False) -> None:
     """Make a model the champion."""
     with running() as service:
-        service.modelling.promote(version, force=force, actor=actor())
+        service.modelling.promote(version, force=force, who=operator())
     say(f"{version} is now the champion")
 
 
@@ -149,7 +149,7 @@ def promote(version: str, force: Annotated[bool, typer.Option(help="Although the
 def roll_back() -> None:
     """Return to the champion before."""
     with running() as service:
-        version = service.modelling.roll_back(actor=actor())
+        version = service.modelling.roll_back(who=operator())
     say(f"{version} is the champion again")
 
 
@@ -165,7 +165,7 @@ def retrain(
     wish = {"model_version": model_version, "seed": seed} | ({} if day is None else {"as_of": day})
     with running() as service:
         service.modelling.check_free(model_version)
-        job = service.jobs.submit("train", wish, actor=actor())
+        job = service.jobs.submit("train", wish, who=operator())
         say(f"job {job.job_id}")
         if detach:
             return

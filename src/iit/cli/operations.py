@@ -11,13 +11,15 @@ import typer
 import uvicorn
 
 from iit.bootstrap import Service, database_urls
-from iit.cli.shared import actor, progress_bar, running, say, stage_printer, tell
+from iit.cli.shared import operator, progress_bar, running, say, stage_printer, tell
 from iit.config import load_settings
+from iit.domain.access import Role
 from iit.domain.errors import Conflict
 from iit.features.registry import FEATURE_NAMES
 from iit.ingest.sources import documents
 from iit.model.registry import Registry
 from iit.services import contexts
+from iit.services.keys import KeyWish
 from iit.services.scoring import ScoringWish
 from iit.services.truths import keep_truths
 from iit.store import migrate
@@ -57,8 +59,8 @@ def demo(
     with running() as service:
         _fill(service, patients)
         password = secrets.token_urlsafe(12)
-        service.access.save_user("demo", password, "administrator", actor=actor())
-        key = service.access.create_key("demo", actor=actor(), valid_days=30)
+        service.access.users.save("demo", password, "administrator", who=operator())
+        key = service.access.keys.create(KeyWish(label="demo", role=Role.ADMINISTRATOR, valid_days=30), who=operator())
         with service.database.transaction() as tx:
             patient = record_store.any_at_risk(tx)
     say("")
@@ -86,7 +88,7 @@ def _fill(service: Service, patients: int) -> None:
             show = stage_printer(bar)
             until = service.today() - timedelta(days=1)
             write_cohort(Path(folder), patients=patients, until=until, progress=lambda n: show("patients", n, patients))
-            service.intake.take(documents([Path(folder)]), actor=actor(), on_progress=None)
+            service.intake.take(documents([Path(folder)]), who=operator(), on_progress=None)
             keep_truths(service.database, Path(folder))
             contexts.refresh(service.database)
         say(f"{patients} synthetic patients imported")
@@ -98,7 +100,7 @@ def _fill(service: Service, patients: int) -> None:
         if not result.promoted:
             Registry(service.settings.models_folder).promote(result.version)
         say(f"model v1.0 trained: AUROC {result.evaluation['metrics']['auroc']:.3f} on later cycles (synthetic)")
-        summary = service.scoring.score(ScoringWish(), actor=actor())
+        summary = service.scoring.score(ScoringWish(), who=operator())
         say(f"{summary.n_scored} patients scored as of {summary.last_day}")
 
 

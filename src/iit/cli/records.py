@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from iit.cli.shared import Json, actor, progress_bar, running, say, tell
+from iit.cli.shared import Json, operator, progress_bar, running, say, tell
 from iit.domain.errors import InvalidInput, NotFound
 from iit.ingest.sources import SourceDocument, documents, survey
 from iit.services import contexts
@@ -48,7 +48,7 @@ def import_records(
                 bar.update(task, completed=document.bytes_done)
                 yield document
 
-        summary = service.intake.take(followed(), actor=actor(), on_rejected=rejected.add)
+        summary = service.intake.take(followed(), who=operator(), on_rejected=rejected.add)
         n_truths = sum(keep_truths(service.database, path) for path in paths if path.is_dir())
         if summary.n_added or summary.n_updated or summary.n_removed:
             contexts.refresh(service.database)

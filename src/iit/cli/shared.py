@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from iit.bootstrap import Service, service
 from iit.config import load_settings
+from iit.domain.access import Principal, local_operator
 
 err = Console(stderr=True)
 
@@ -26,9 +27,9 @@ def running() -> Iterator[Service]:
         yield made
 
 
-def actor() -> str:
-    """Return who runs the command, as it stands in the audit trail."""
-    return f"cli:{getpass.getuser()}"
+def operator() -> Principal:
+    """Return who runs the command: whoever can is trusted with everything on this machine."""
+    return local_operator(getpass.getuser())
 
 
 def say(text: str) -> None:

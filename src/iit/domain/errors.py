@@ -52,12 +52,46 @@ class NotAuthenticated(ServiceError):
     exit_code = 12
 
 
+class InvalidKey(NotAuthenticated):
+    """The API key is malformed, unknown, revoked or expired."""
+
+    kind = "invalid_key"
+
+
+class InvalidToken(NotAuthenticated):
+    """The token was not made here for this, or was revoked."""
+
+    kind = "invalid_token"
+
+
+class TokenExpired(NotAuthenticated):
+    """The token has had its time: get a new one with the refresh token."""
+
+    kind = "token_expired"
+
+
 class NotAllowed(ServiceError):
     """The one who asks has no right to it."""
 
     kind = "not_allowed"
     status = 403
     exit_code = 12
+
+
+class RateLimited(ServiceError):
+    """Too many requests: wait, then go on.
+
+    Args:
+        retry_after_seconds: when the next one is taken.
+    """
+
+    kind = "rate_limited"
+    status = 429
+    exit_code = 14
+
+    def __init__(self, reason: str, *, place: str | None = None, retry_after_seconds: int = 1) -> None:
+        super().__init__(reason, place=place)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Conflict(ServiceError):

@@ -6,9 +6,11 @@ from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
+from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent
-from iit.domain.errors import Conflict, NotFound
+from iit.domain.errors import Conflict, NotAllowed, NotFound
 from iit.services.jobs import Jobs
+from iit.services.refusals import note_refusal
 from iit.store import audit as audit_trail
 from iit.store import predictions as prediction_store
 from iit.store.database import Database
@@ -26,44 +28,47 @@ class Batches:
     database: Database
     jobs: Jobs
 
-    def submit(self, wish: Mapping[str, Any], *, actor: str) -> JobRow:
+    def submit(self, wish: Mapping[str, Any], *, who: Principal) -> JobRow:
         """Start scoring in the background; `wish` as `Scoring.run` takes it.
 
         Raises:
-            Conflict: a batch is under way.
+            NotAllowed: they may not see all whom it would score. Conflict: a batch is under way.
         """
-        return self.jobs.submit(KIND, wish, actor=actor)
+        if not _covers(who, wish):
+            note_refusal(self.database, who, action="execute", target="batches")
+            raise NotAllowed("name a facility or state that you may see", place="facility")
+        return self.jobs.submit(KIND, wish, who=who)
 
-    def get(self, batch_id: UUID) -> JobRow:
+    def get(self, batch_id: UUID, *, who: Principal) -> JobRow:
         """Return a batch.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is none in scope.
         """
         job = self.jobs.get(batch_id)
-        if job.kind != KIND:
+        if job.kind != KIND or not _covers(who, job.arguments):
             raise NotFound("there is no such batch", place="batch_id")
         return job
 
-    def cancel(self, batch_id: UUID, *, actor: str) -> JobRow:
+    def cancel(self, batch_id: UUID, *, who: Principal) -> JobRow:
         """Stop a batch; what it has stored stays.
 
         Raises:
-            NotFound: there is none. Conflict: it has ended.
+            NotFound: there is none in scope. Conflict: it has ended.
         """
-        self.get(batch_id)
-        return self.jobs.cancel(batch_id, actor=actor)
+        self.get(batch_id, who=who)
+        return self.jobs.cancel(batch_id, who=who)
 
-    def results(self, batch_id: UUID, *, actor: str) -> Iterator[list[PredictionRow]]:
+    def results(self, batch_id: UUID, *, who: Principal) -> Iterator[list[PredictionRow]]:
         """Yield a finished batch's predictions, a page at a time, by patients' ids. Memory stays flat.
 
         Raises:
-            NotFound: there is no such batch. Conflict: it is not done.
+            NotFound: there is no such batch in scope. Conflict: it is not done.
         """
-        job = self.get(batch_id)
+        job = self.get(batch_id, who=who)
         if job.state != "done" or job.result is None:
             raise Conflict(f"the batch is {job.state}, not done", place="batch_id")
-        event = AuditEvent(event_type="export", actor=actor, action="read", target=f"batch:{batch_id}",
+        event = AuditEvent(event_type="export", actor=who.name, action="read", target=f"batch:{batch_id}",
                            detail={"n": job.result["n_scored"]})  # fmt: skip
         with self.database.transaction() as tx:
             audit_trail.write(tx, event)
@@ -83,3 +88,7 @@ class Batches:
                 return
             yield rows
             after = str(rows[-1].patient_uuid)
+
+
+def _covers(who: Principal, wish: Mapping[str, Any]) -> bool:
+    return who.scope.covers(wish.get("facility"), wish.get("state"))

@@ -10,16 +10,20 @@ from typing import Final
 
 import numpy as np
 
+from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent
-from iit.domain.errors import InvalidInput
+from iit.domain.errors import InvalidInput, NotAllowed
 from iit.domain.record import Record
 from iit.features.columns import pack
 from iit.ingest.nmrs import Imported, read_nmrs
 from iit.ingest.sources import SourceDocument
+from iit.services.refusals import note_refusal
+from iit.store import patients as patient_store
 from iit.store import records as record_store
 from iit.store.database import Database, Transaction
 from iit.store.records import RecordWrite, StoredState
 
+_OUTSIDE: Final = "the patient is outside your facilities"
 BATCH: Final = 200  # documents a transaction: long enough for COPY to pay, short enough to repeat
 
 
@@ -76,7 +80,7 @@ class Intake:
         self,
         documents: Iterable[SourceDocument],
         *,
-        actor: str,
+        who: Principal,
         on_rejected: Callable[[SourceDocument, Rejection], None] | None = None,
         on_progress: Callable[[int], None] | None = None,
     ) -> IntakeSummary:
@@ -84,7 +88,7 @@ class Intake:
 
         Args:
             documents: what to read, in order; of the same patient the newest export wins.
-            actor: who asks, for the audit trail.
+            who: asks; a document of a patient outside their scope is rejected.
             on_rejected: is handed each rejected document.
             on_progress: is told the number of documents done.
 
@@ -94,20 +98,23 @@ class Intake:
         summary = IntakeSummary()
         for batch in _batches(documents, BATCH):
             readable = self._read(batch, summary, on_rejected)
-            self._keep(readable, summary, actor)
+            self._keep(self._in_scope(readable, summary, who), summary, who.name)
             if on_progress is not None:
                 on_progress(len(batch))
         return summary
 
-    def take_one(self, data: bytes, *, actor: str) -> tuple[Record, IntakeSummary]:
+    def take_one(self, data: bytes, *, who: Principal) -> tuple[Record, IntakeSummary]:
         """Take in one document.
 
         Raises:
             InvalidInput: the document is at fault; nothing is stored.
+            NotAllowed: the patient is outside the scope; nothing is stored.
         """
         imported = read_nmrs(data, zone=self.zone)
         summary = IntakeSummary(n_read=1)
-        self._keep([imported], summary, actor)
+        if not self._in_scope([imported], summary, who):
+            raise NotAllowed(_OUTSIDE, place="patient_uuid")
+        self._keep([imported], summary, who.name)
         return imported.record, summary
 
     def _read(
@@ -133,6 +140,24 @@ class Intake:
             summary.warnings.update(warning.reason for warning in imported.warnings)
             readable.append(imported)
         return readable
+
+    def _in_scope(self, imported: list[Imported], summary: IntakeSummary, who: Principal) -> list[Imported]:
+        """Return the documents of patients in scope; count, tell and audit the others."""
+        if who.scope.everything:
+            return imported
+        with self.database.transaction() as tx:
+            uuids = [one.record.patient.patient_uuid for one in imported]
+            strangers = set(patient_store.outside(tx, uuids, who.scope))
+        allowed = []
+        for one in imported:
+            patient = one.record.patient
+            if who.scope.covers(patient.facility, patient.state_province) and patient.patient_uuid not in strangers:
+                allowed.append(one)
+                continue
+            note_refusal(self.database, who, action="update", target=f"patient:{patient.patient_uuid}")
+            summary.n_rejected += 1
+            summary.rejections.append(Rejection(f"patient {patient.patient_uuid}", _OUTSIDE))
+        return allowed
 
     def _keep(self, imported: list[Imported], summary: IntakeSummary, actor: str) -> None:
         if not imported:

@@ -9,6 +9,7 @@ from threading import Event, Thread
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from iit.domain.access import Principal, on_behalf_of
 from iit.domain.audit import AuditEvent
 from iit.domain.errors import Conflict, NotFound, ServiceError, Unavailable
 from iit.store import jobs as job_store
@@ -18,7 +19,7 @@ from iit.store.jobs import JobRow
 log = logging.getLogger(__name__)
 
 Tell = Callable[[str, int, int], None]
-Work = Callable[[Mapping[str, Any], str, Tell], dict[str, Any]]
+Work = Callable[[Mapping[str, Any], Principal, Tell], dict[str, Any]]
 """Does a job: is given its arguments, who asked, and whom to tell (stage, done, of); returns what came of it."""
 
 _BEAT_SECONDS: Final = 5.0
@@ -46,7 +47,7 @@ class Jobs:
     launch: Callable[[UUID], None] = field(repr=False)
     monotonic: Callable[[], float]
 
-    def submit(self, kind: str, arguments: Mapping[str, Any], *, actor: str) -> JobRow:
+    def submit(self, kind: str, arguments: Mapping[str, Any], *, who: Principal) -> JobRow:
         """Queue a job, start its process and return it.
 
         Raises:
@@ -57,7 +58,7 @@ class Jobs:
             other = job_store.open_of_kind(tx, kind)
             if other is not None:
                 raise Conflict(f"job {other} is under way: wait for it or cancel it", place=kind)
-            event = _event("job_submitted", actor, job_id, kind=kind)
+            event = _event("job_submitted", who.name, job_id, kind=kind)
             job_store.add(tx, job_id, kind, arguments, audit=event)
         self.launch(job_id)
         return self.get(job_id)
@@ -79,7 +80,7 @@ class Jobs:
         with self.database.transaction() as tx:
             return job_store.page(tx, kind=kind, limit=limit)
 
-    def cancel(self, job_id: UUID, *, actor: str) -> JobRow:
+    def cancel(self, job_id: UUID, *, who: Principal) -> JobRow:
         """Ask a job to stop: one that waits ends at once, one that runs at its next step.
 
         Raises:
@@ -87,7 +88,7 @@ class Jobs:
         """
         self.get(job_id)
         with self.database.transaction() as tx:
-            if not job_store.cancel(tx, job_id, audit=_event("job_cancelled", actor, job_id)):
+            if not job_store.cancel(tx, job_id, audit=_event("job_cancelled", who.name, job_id)):
                 raise Conflict("the job has ended", place="job_id")
         return self.get(job_id)
 
@@ -118,7 +119,8 @@ class Jobs:
 
     def _outcome(self, job: JobRow, pulse: "_Pulse") -> tuple[str, dict[str, Any] | None, str | None]:
         try:
-            return "done", self.kinds[job.kind](job.arguments, job.requested_by, self._teller(job.job_id, pulse)), None
+            who = on_behalf_of(job.requested_by)
+            return "done", self.kinds[job.kind](job.arguments, who, self._teller(job.job_id, pulse)), None
         except JobCancelled:
             return "cancelled", None, None
         except ServiceError as error:

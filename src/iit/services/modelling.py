@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent
 from iit.domain.errors import Conflict, InvalidInput
 from iit.domain.interruption import GRACE_DAYS
@@ -134,7 +135,7 @@ class Modelling:
         tell("done", 1, 1)
         return TrainingResult(version, out is None and not objections, objections, evaluation)
 
-    def retrain(self, arguments: Mapping[str, Any], _actor: str, tell: Progress) -> dict[str, Any]:
+    def retrain(self, arguments: Mapping[str, Any], _who: Principal, tell: Progress) -> dict[str, Any]:
         """Train as a job: `model_version`, and where given `as_of` (ISO date) and `seed`, as `train`."""
         as_of = arguments.get("as_of")
         result = self.train(
@@ -219,7 +220,7 @@ class Modelling:
         self._keep_metrics(chosen, told)
         return {"model_version": chosen, **told}
 
-    def promote(self, version: str, *, force: bool = False, actor: str) -> None:
+    def promote(self, version: str, *, force: bool = False, who: Principal) -> None:
         """Make a model the champion.
 
         Raises:
@@ -230,10 +231,10 @@ class Modelling:
         found = registry.entry(version).get("objections", [])
         if found and not force:
             raise Conflict("; ".join(found), place=version)
-        self._keep_event("model_promoted", actor, version, forced=bool(found))
+        self._keep_event("model_promoted", who, version, forced=bool(found))
         registry.promote(version)
 
-    def roll_back(self, *, actor: str) -> str:
+    def roll_back(self, *, who: Principal) -> str:
         """Return to the previous champion and return its version.
 
         Raises:
@@ -241,13 +242,13 @@ class Modelling:
         """
         registry = Registry(self.models)
         previous = registry.previous()
-        self._keep_event("model_rolled_back", actor, previous or "none")
+        self._keep_event("model_rolled_back", who, previous or "none")
         return registry.roll_back()
 
-    def _keep_event(self, event_type: str, actor: str, version: str, **detail: bool) -> None:
+    def _keep_event(self, event_type: str, who: Principal, version: str, **detail: bool) -> None:
         """Write to the trail before the act: an act that failed is told of too often rather than one that did never."""
         event = AuditEvent(
-            event_type=event_type, actor=actor, action="update", target=f"model:{version}", detail=detail
+            event_type=event_type, actor=who.name, action="update", target=f"model:{version}", detail=detail
         )
         with self.database.transaction() as tx:
             audit_trail.write(tx, event)

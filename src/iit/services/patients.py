@@ -5,8 +5,9 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
+from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent
 from iit.domain.errors import InvalidInput, NotFound
 from iit.domain.interruption import CycleStatus, DaysSource, interruption_day
@@ -14,6 +15,7 @@ from iit.domain.record import Event, day_date, day_number
 from iit.domain.vocabulary import Kind
 from iit.features.columns import unpack
 from iit.model.cycles import cycles_of
+from iit.services.refusals import note_refusal
 from iit.store import audit as audit_trail
 from iit.store import facilities as facility_store
 from iit.store import patients as patient_store
@@ -68,51 +70,54 @@ class Page(NamedTuple):
 
 @dataclass(frozen=True)
 class Patients:
-    """Reads patients; every reading of a patient is written to the audit trail in the same transaction."""
+    """Reads patients in the scope of who asks; every reading is written to the audit trail in the same transaction.
+
+    A patient outside the scope looks like one that does not exist; the trail tells of the attempt.
+    """
 
     database: Database
 
-    def get(self, patient_uuid: str, *, actor: str) -> PatientRow:
+    def get(self, patient_uuid: str, *, who: Principal) -> PatientRow:
         """Return a patient.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is none in scope.
         """
         with self.database.transaction() as tx:
-            row = patient_store.find(tx, patient_uuid)
-            if row is None:
-                raise NotFound("there is no such patient", place="patient_uuid")
-            audit_trail.write(tx, _read(actor, f"patient:{patient_uuid}"))
-        return row
+            row = patient_store.find(tx, patient_uuid, who.scope)
+            if row is not None:
+                audit_trail.write(tx, _read(who, f"patient:{patient_uuid}"))
+        return row if row is not None else self._missing(patient_uuid, who)
 
-    def page(self, *, facility: str | None, band: str | None, cursor: str | None, limit: int, actor: str) -> Page:
+    def page(self, *, facility: str | None, band: str | None, cursor: str | None, limit: int, who: Principal) -> Page:
         """Return up to `limit` patients in a fixed order, and a cursor if there are more."""
         after = None if cursor is None else _decode_cursor(cursor)
         with self.database.transaction() as tx:
-            rows = patient_store.page(tx, facility=facility, band=band, after=after, limit=limit + 1)
-            audit_trail.write(tx, _read(actor, "patients", n=min(len(rows), limit)))
+            rows = patient_store.page(tx, scope=who.scope, facility=facility, band=band, after=after, limit=limit + 1)
+            audit_trail.write(tx, _read(who, "patients", n=min(len(rows), limit)))
         more = len(rows) > limit
         return Page(rows[:limit], _encode_cursor(rows[limit - 1].patient_uuid) if more else None)
 
-    def timeline(self, patient_uuid: str, *, as_of: date | None, today: date, actor: str) -> Timeline:
+    def timeline(self, patient_uuid: str, *, as_of: date | None, today: date, who: Principal) -> Timeline:
         """Return a patient's cycles, with labels as far as they can be known on a day, and the facts known by then.
 
         Args:
             patient_uuid: who.
             as_of: the day; by default the last day the facility's exports cover, at most today.
             today: the present day.
-            actor: who asks.
+            who: asks.
 
         Raises:
-            NotFound: there is no such patient.
+            NotFound: there is no such patient in scope.
         """
         with self.database.transaction() as tx:
-            row = record_store.facts_of(tx, patient_uuid)
-            if row is None:
-                raise NotFound("there is no such patient", place="patient_uuid")
-            facility = facility_store.find(tx, row.facility)
-            events = record_store.events_of(tx, patient_uuid)
-            audit_trail.write(tx, _read(actor, f"patient:{patient_uuid}"))
+            row = record_store.facts_of(tx, patient_uuid, who.scope)
+            if row is not None:
+                facility = facility_store.find(tx, row.facility)
+                events = record_store.events_of(tx, patient_uuid)
+                audit_trail.write(tx, _read(who, f"patient:{patient_uuid}"))
+        if row is None:
+            self._missing(patient_uuid, who)
         until = facility.data_until if facility is not None else None
         day = as_of or (today if until is None else min(until, today))
         last_known = facility.last_known_on if facility is not None else None
@@ -135,26 +140,30 @@ class Patients:
         ]
         return Timeline(patient_uuid, day, views, _event_views(events, day))
 
-    def predictions(self, patient_uuid: str, *, limit: int, actor: str) -> Sequence[StoredPrediction]:
+    def predictions(self, patient_uuid: str, *, limit: int, who: Principal) -> Sequence[StoredPrediction]:
         """Return what was said of a patient, newest first."""
         with self.database.transaction() as tx:
-            if patient_store.find(tx, patient_uuid) is None:
-                raise NotFound("there is no such patient", place="patient_uuid")
-            rows = prediction_store.of_patient(tx, patient_uuid, limit=limit)
-            audit_trail.write(tx, _read(actor, f"patient:{patient_uuid}"))
-        return rows
+            found = patient_store.find(tx, patient_uuid, who.scope)
+            if found is not None:
+                rows = prediction_store.of_patient(tx, patient_uuid, limit=limit)
+                audit_trail.write(tx, _read(who, f"patient:{patient_uuid}"))
+        return rows if found is not None else self._missing(patient_uuid, who)
 
-    def worklist(self, *, facility: str | None, as_of: date | None, limit: int, actor: str) -> list[WorklistRow]:
+    def worklist(self, *, facility: str | None, as_of: date | None, limit: int, who: Principal) -> list[WorklistRow]:
         """Return the patients with the highest risk from the predictions of one day, by default the latest."""
         with self.database.transaction() as tx:
-            rows = patient_store.worklist(tx, facility=facility, as_of=as_of, limit=limit)
-            audit_trail.write(tx, _read(actor, f"worklist:{facility or 'all'}", n=len(rows)))
+            rows = patient_store.worklist(tx, scope=who.scope, facility=facility, as_of=as_of, limit=limit)
+            audit_trail.write(tx, _read(who, f"worklist:{facility or 'all'}", n=len(rows)))
         return rows
 
-    def facilities(self) -> Sequence[tuple[str, str | None, int]]:
-        """Return (code, name, number of patients) of each facility."""
+    def facilities(self, *, who: Principal) -> Sequence[tuple[str, str | None, int]]:
+        """Return (code, name, number of patients) of each facility in scope."""
         with self.database.transaction() as tx:
-            return facility_store.names_with_counts(tx)
+            return facility_store.names_with_counts(tx, who.scope)
+
+    def _missing(self, patient_uuid: str, who: Principal) -> NoReturn:
+        note_refusal(self.database, who, action="read", target=f"patient:{patient_uuid}")
+        raise NotFound("there is no such patient", place="patient_uuid")
 
 
 _PERSONAL = frozenset({Kind.CITY, Kind.PHONE})
@@ -173,9 +182,9 @@ def _event_views(events: list[Event], day: date) -> list[EventView]:
     ]
 
 
-def _read(actor: str, target: str, *, n: int | None = None) -> AuditEvent:
+def _read(who: Principal, target: str, *, n: int | None = None) -> AuditEvent:
     detail = {} if n is None else {"n": n}
-    return AuditEvent(event_type="patient_read", actor=actor, action="read", target=target, detail=detail)
+    return AuditEvent(event_type="patient_read", actor=who.name, action="read", target=target, detail=detail)
 
 
 def _encode_cursor(patient_uuid: str) -> str:

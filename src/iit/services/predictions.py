@@ -14,10 +14,11 @@ from uuid import UUID, uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent
-from iit.domain.errors import Conflict, InvalidInput, NotFound, Unavailable
+from iit.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound, Unavailable
 from iit.domain.interruption import NEVER, interruption_day
-from iit.domain.record import day_date, day_number
+from iit.domain.record import Patient, day_date, day_number
 from iit.domain.risk import Source
 from iit.features.columns import Columns, pack, unpack
 from iit.features.context import Contexts
@@ -27,7 +28,9 @@ from iit.ingest.nmrs import read_nmrs
 from iit.model.cycles import current_cycle
 from iit.services.champion import Champion, Serving
 from iit.services.contexts import ContextCache
+from iit.services.refusals import note_refusal
 from iit.store import audit as audit_trail
+from iit.store import patients as patient_store
 from iit.store import predictions as prediction_store
 from iit.store import records as record_store
 from iit.store.database import Database
@@ -97,40 +100,44 @@ class Predictor:
     zone: tzinfo
     today: Callable[[], date] = field(repr=False)
 
-    def score_document(self, data: bytes, *, as_of: date | None, explain: int) -> Scored:
+    def score_document(self, data: bytes, *, as_of: date | None, explain: int, who: Principal) -> Scored:
         """Score an NMRS document as it is, without keeping the record.
 
         Args:
             data: the document, UTF-8 JSON.
             as_of: prediction day; by default the day the document was exported, at most today.
             explain: how many reasons at most.
+            who: asks.
 
         Raises:
             InvalidInput: the document is at fault. Conflict: the patient is not at risk that day.
-            Unavailable: no model, or the facility cannot be looked up.
+            NotAllowed: the patient is outside the scope. Unavailable: no model, or the facility cannot be looked up.
         """
         imported = read_nmrs(data, zone=self.zone)
         patient = imported.record.patient
+        self._demand_scope(patient, who)
         exported = imported.exported_at.date() if imported.exported_at else None
         day = self._day(as_of, exported)
         warnings = sorted({warning.reason for warning in imported.warnings})
         columns = unpack([pack(imported.record)])
         return self._score(columns, patient.patient_uuid, patient.facility, day, explain, warnings)
 
-    def score_patient(self, patient_uuid: str, *, as_of: date | None, explain: int) -> Scored:
+    def score_patient(self, patient_uuid: str, *, as_of: date | None, explain: int, who: Principal) -> Scored:
         """Score a stored patient.
 
         Args:
             patient_uuid: who.
             as_of: prediction day; by default the last day the facility's exports cover, at most today.
             explain: how many reasons at most.
+            who: asks.
 
         Raises:
-            NotFound: no such patient. Conflict: not at risk that day. Unavailable: no model or no database.
+            NotFound: no such patient in scope. Conflict: not at risk that day. Unavailable: no model or no database.
         """
         with self.database.transaction() as tx:
-            row = record_store.facts_of(tx, patient_uuid)
+            row = record_store.facts_of(tx, patient_uuid, who.scope)
         if row is None:
+            note_refusal(self.database, who, action="execute", target=f"patient:{patient_uuid}")
             raise NotFound("there is no such patient", place="patient_uuid")
         held = self.contexts.get(row.facility)
         until = None if held is None else held.data_until
@@ -156,6 +163,18 @@ class Predictor:
         warnings = [] if len(features) == len(FEATURE_NAMES) else ["features not given count as unknown"]
         serving = self.champion.current()
         return _answer(serving, vector, Asked(None, None, self.today(), None, explain, warnings))
+
+    def _demand_scope(self, patient: Patient, who: Principal) -> None:
+        """Refuse a document of a facility, or of a stored patient, that is none of theirs."""
+        if who.scope.everything:
+            return
+        outside = not who.scope.covers(patient.facility, patient.state_province)
+        if not outside:
+            with self.database.transaction() as tx:
+                outside = bool(patient_store.outside(tx, [patient.patient_uuid], who.scope))
+        if outside:
+            note_refusal(self.database, who, action="execute", target=f"patient:{patient.patient_uuid}")
+            raise NotAllowed("the patient is outside your facilities", place="patient_uuid")
 
     def _day(self, as_of: date | None, until: date | None) -> date:
         today = self.today()
@@ -202,25 +221,26 @@ class Predictor:
         with suppress(Unavailable):
             self.champion.current()
 
-    def find(self, prediction_id: UUID, *, actor: str) -> StoredPrediction:
+    def find(self, prediction_id: UUID, *, who: Principal) -> StoredPrediction:
         """Return a prediction that was made.
 
         Raises:
-            NotFound: there is none with that id.
+            NotFound: there is none with that id in scope.
         """
+        target = f"prediction:{prediction_id}"
         with self.database.transaction() as tx:
-            found = prediction_store.find(tx, prediction_id)
-            if found is None:
-                raise NotFound("there is no such prediction", place="prediction_id")
-            event = AuditEvent(
-                event_type="patient_read", actor=actor, action="read", target=f"prediction:{prediction_id}"
-            )
-            audit_trail.write(tx, event)
+            found = prediction_store.find(tx, prediction_id, who)
+            if found is not None:
+                event = AuditEvent(event_type="patient_read", actor=who.name, action="read", target=target)
+                audit_trail.write(tx, event)
+        if found is None:
+            note_refusal(self.database, who, action="read", target=target)
+            raise NotFound("there is no such prediction", place="prediction_id")
         return found
 
-    def keep(self, scored: Sequence[Scored], *, actor: str) -> list[Prediction]:
+    def keep(self, scored: Sequence[Scored], *, who: Principal) -> list[Prediction]:
         """Keep predictions with their audit events in one transaction and return them marked as stored."""
-        rows = [row_of(one, actor) for one in scored]
+        rows = [row_of(one, who.name) for one in scored]
         with self.database.transaction() as tx:
             prediction_store.save(tx, rows, audit=[audit_of(row) for row in rows])
         return [one.prediction._replace(stored=True) for one in scored]

@@ -9,7 +9,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent
+from iit.domain.errors import NotAllowed
 from iit.domain.interruption import GRACE_DAYS, NEVER
 from iit.domain.record import day_date, day_number
 from iit.features.columns import Columns
@@ -20,6 +22,7 @@ from iit.model.landmark_rows import current_cycles
 from iit.services.champion import Champion, Serving
 from iit.services.contexts import Cohort, contexts_of, keep_contexts, load_cohort
 from iit.services.jobs import Tell
+from iit.services.refusals import note_refusal
 from iit.store import patients as patient_store
 from iit.store import predictions as prediction_store
 from iit.store.database import Database
@@ -76,19 +79,22 @@ class Scoring:
     champion: Champion
     today: Callable[[], date]
 
-    def score(self, wish: ScoringWish, *, actor: str, on_chunk: OnChunk | None = None) -> ScoringSummary:
+    def score(self, wish: ScoringWish, *, who: Principal, on_chunk: OnChunk | None = None) -> ScoringSummary:
         """Score every patient in a cycle that can still be interrupted.
 
         Running it again for the same day, model and records stores nothing twice.
 
         Args:
             wish: whom, when and how.
-            actor: who asks, for the audit trail.
+            who: asks; those who may not see everyone name a facility or state of theirs.
             on_chunk: is handed each chunk of predictions, with the number of patients done and of all.
 
         Raises:
-            Unavailable: no model or no database.
+            NotAllowed: the facility is outside the scope. Unavailable: no model or no database.
         """
+        if not who.scope.covers(wish.facility, wish.state):
+            note_refusal(self.database, who, action="execute", target=f"facility:{wish.facility or 'all'}")
+            raise NotAllowed("name a facility or state that you may see", place="facility")
         serving = self.champion.current()
         with self.database.transaction() as tx:
             cohort = load_cohort(tx, facility=wish.facility)
@@ -100,9 +106,9 @@ class Scoring:
                 wanted = np.isin(cohort.patient_uuids, patient_store.of_state(tx, wish.state))
         days = self._days(cohort, wish.as_of)
         n_scored = 0
-        for done, rows in _chunks(_Batch(cohort, wanted, contexts, serving, wish.explain, actor), days):
+        for done, rows in _chunks(_Batch(cohort, wanted, contexts, serving, wish.explain, who.name), days):
             if wish.store and rows:
-                event = AuditEvent(event_type="prediction", actor=actor, action="execute", target="patients",
+                event = AuditEvent(event_type="prediction", actor=who.name, action="execute", target="patients",
                                    detail={"n": len(rows), "model_version": serving.scorer.version})  # fmt: skip
                 with self.database.transaction() as tx:
                     prediction_store.save(tx, rows, audit=[event])
@@ -118,7 +124,7 @@ class Scoring:
             day_date(used[-1]) if used else None,
         )
 
-    def run(self, arguments: Mapping[str, Any], actor: str, tell: Tell) -> dict[str, Any]:
+    def run(self, arguments: Mapping[str, Any], who: Principal, tell: Tell) -> dict[str, Any]:
         """Score as a job: where given `as_of` (ISO date), `facility`, `state` and `explain`, as in `ScoringWish`."""
         as_of = arguments.get("as_of")
         wish = ScoringWish(
@@ -127,7 +133,7 @@ class Scoring:
             state=arguments.get("state"),
             explain=arguments.get("explain", 5),
         )
-        summary = self.score(wish, actor=actor, on_chunk=lambda _rows, done, of: tell("scoring", done, of))
+        summary = self.score(wish, who=who, on_chunk=lambda _rows, done, of: tell("scoring", done, of))
         days = {"first_day": summary.first_day, "last_day": summary.last_day}
         return {
             "model_version": summary.model_version,

@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 from sqlalchemy import func, select, update
 
+from iit.domain.access import Scope
 from iit.store.database import Transaction
 from iit.store.schema import facilities, patients
+from iit.store.scopes import patients_in
 
 
 class FacilityState(NamedTuple):
@@ -53,11 +55,12 @@ def all_states(tx: Transaction) -> list[FacilityState]:
     return [FacilityState(*row) for row in tx.execute(select(*_STATE).order_by(facilities.c.facility))]
 
 
-def names_with_counts(tx: Transaction) -> Sequence[tuple[str, str | None, int]]:
-    """Return (code, name, number of patients) of each facility, by name."""
+def names_with_counts(tx: Transaction, scope: Scope) -> Sequence[tuple[str, str | None, int]]:
+    """Return (code, name, number of patients) of each facility with patients in scope, by name."""
     rows = tx.execute(
         select(facilities.c.facility, facilities.c.name, func.count(patients.c.patient_uuid))
-        .join(patients, patients.c.facility == facilities.c.facility, isouter=True)
+        .join(patients, patients.c.facility == facilities.c.facility, isouter=scope.everything)
+        .where(patients_in(scope))
         .group_by(facilities.c.facility)
         .order_by(facilities.c.name, facilities.c.facility)
     )

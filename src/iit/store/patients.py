@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, and_, desc, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from iit.domain.access import Scope
 from iit.store.database import Transaction
 from iit.store.schema import patients, predictions
+from iit.store.scopes import belongs_in, patients_in
 
 
 class PatientRow(NamedTuple):
@@ -55,15 +57,26 @@ class WorklistRow(NamedTuple):
 _COLUMNS = [patients.c[name] for name in PatientRow._fields]
 
 
-def find(tx: Transaction, patient_uuid: str) -> PatientRow | None:
-    """Return a patient."""
-    row = tx.execute(select(*_COLUMNS).where(patients.c.patient_uuid == patient_uuid)).one_or_none()
+def find(tx: Transaction, patient_uuid: str, scope: Scope) -> PatientRow | None:
+    """Return a patient in scope."""
+    query = select(*_COLUMNS).where(patients.c.patient_uuid == patient_uuid).where(patients_in(scope))
+    row = tx.execute(query).one_or_none()
     return None if row is None else PatientRow(*row)
 
 
-def page(tx: Transaction, *, facility: str | None, band: str | None, after: str | None, limit: int) -> list[PatientRow]:
-    """Return up to `limit` patients in the order of their ids, those after `after`."""
-    query = select(*_COLUMNS).order_by(patients.c.patient_uuid).limit(limit)
+def outside(tx: Transaction, patient_uuids: Sequence[str], scope: Scope) -> list[str]:
+    """Return those of the patients that exist but are not in scope."""
+    if scope.everything or not patient_uuids:
+        return []
+    query = select(patients.c.patient_uuid).where(patients.c.patient_uuid.in_(patient_uuids))
+    return list(tx.execute(query.where(patients_in(scope).is_not(True))).scalars())
+
+
+def page(
+    tx: Transaction, *, scope: Scope, facility: str | None, band: str | None, after: str | None, limit: int
+) -> list[PatientRow]:
+    """Return up to `limit` patients in scope in the order of their ids, those after `after`."""
+    query = select(*_COLUMNS).where(patients_in(scope)).order_by(patients.c.patient_uuid).limit(limit)
     if facility is not None:
         query = query.where(patients.c.facility == facility)
     if band is not None:
@@ -79,16 +92,19 @@ def of_state(tx: Transaction, state_province: str) -> list[str]:
     return list(tx.execute(query).scalars())
 
 
-def worklist(tx: Transaction, *, facility: str | None, as_of: date | None, limit: int) -> list[WorklistRow]:
+def worklist(
+    tx: Transaction, *, scope: Scope, facility: str | None, as_of: date | None, limit: int
+) -> list[WorklistRow]:
     """Return the patients of a facility with the highest risk, from the predictions of one day.
 
     Args:
         tx: the transaction.
+        scope: whom the asker may see.
         facility: its code; None means all.
         as_of: prediction day; None means the latest day with predictions there.
         limit: most rows to return.
     """
-    day = as_of if as_of is not None else latest_day(tx, facility)
+    day = as_of if as_of is not None else latest_day(tx, facility, scope)
     if day is None:
         return []
     newest = _newest_of_day(facility, day).subquery()
@@ -108,15 +124,17 @@ def worklist(tx: Transaction, *, facility: str | None, as_of: date | None, limit
         )
         .join(patients, patients.c.patient_uuid == newest.c.patient_uuid)
         .where(patients.c.status == "active")
+        .where(patients_in(scope))
         .order_by(desc(newest.c.risk_score), newest.c.patient_uuid)
         .limit(limit)
     )
     return [WorklistRow(*row) for row in tx.execute(query)]
 
 
-def latest_day(tx: Transaction, facility: str | None) -> date | None:
-    """Return the latest prediction day of a facility, or of all."""
+def latest_day(tx: Transaction, facility: str | None, scope: Scope) -> date | None:
+    """Return the latest prediction day of a facility, or of all, among the patients in scope."""
     query = select(func.max(predictions.c.as_of)).where(predictions.c.patient_uuid.is_not(None))
+    query = query.where(belongs_in(scope, predictions.c.patient_uuid))
     if facility is not None:
         query = query.where(predictions.c.facility == facility)
     day: date | None = tx.execute(query).scalar_one()

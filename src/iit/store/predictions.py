@@ -8,10 +8,12 @@ from uuid import UUID
 from sqlalchemy import bindparam, desc, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
+from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent
 from iit.store import audit as audit_trail
 from iit.store.database import Transaction
 from iit.store.schema import patients, predictions
+from iit.store.scopes import predictions_for
 
 
 class PredictionRow(NamedTuple):
@@ -88,11 +90,10 @@ def _save_latest_risk(tx: Transaction, rows: Sequence[PredictionRow]) -> None:
     )
 
 
-def find(tx: Transaction, prediction_id: UUID) -> StoredPrediction | None:
-    """Return a prediction by its id."""
-    row = tx.execute(
-        select(*_COLUMNS, predictions.c.created_at).where(predictions.c.prediction_id == prediction_id)
-    ).one_or_none()
+def find(tx: Transaction, prediction_id: UUID, who: Principal) -> StoredPrediction | None:
+    """Return a prediction by its id, if `who` may see it."""
+    query = select(*_COLUMNS, predictions.c.created_at).where(predictions.c.prediction_id == prediction_id)
+    row = tx.execute(query.where(predictions_for(who))).one_or_none()
     return None if row is None else StoredPrediction(PredictionRow(*row[:-1]), row[-1])
 
 

@@ -8,12 +8,14 @@ from psycopg import sql
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from iit.domain.access import Scope
 from iit.domain.audit import AuditEvent
 from iit.domain.record import Event, Patient
 from iit.domain.vocabulary import CODED, answer_of, kind_of
 from iit.store import audit as audit_trail
 from iit.store.database import Transaction
 from iit.store.schema import events, facilities, patients, records
+from iit.store.scopes import belongs_in
 
 
 class StoredState(NamedTuple):
@@ -85,13 +87,11 @@ def remove(tx: Transaction, patient_uuids: Sequence[str], *, audit: AuditEvent) 
     return gone
 
 
-def facts_of(tx: Transaction, patient_uuid: str) -> StoredFacts | None:
-    """Return one patient's packed facts."""
-    row = tx.execute(
-        select(records.c.patient_uuid, records.c.facility, records.c.facts).where(
-            records.c.patient_uuid == patient_uuid
-        )
-    ).one_or_none()
+def facts_of(tx: Transaction, patient_uuid: str, scope: Scope) -> StoredFacts | None:
+    """Return the packed facts of a patient in scope."""
+    query = select(records.c.patient_uuid, records.c.facility, records.c.facts)
+    query = query.where(records.c.patient_uuid == patient_uuid).where(belongs_in(scope, records.c.patient_uuid))
+    row = tx.execute(query).one_or_none()
     return None if row is None else StoredFacts(*row)
 
 

@@ -3,6 +3,7 @@
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Date,
     DateTime,
@@ -10,6 +11,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     SmallInteger,
@@ -17,8 +19,9 @@ from sqlalchemy import (
     Text,
     false,
     func,
+    true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, REAL, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, CIDR, JSONB, REAL, UUID
 
 metadata = MetaData(
     naming_convention={
@@ -169,7 +172,11 @@ users = Table(
     Column("user_name", Text, primary_key=True),
     Column("password_hash", Text, nullable=False, comment="argon2id"),
     Column("role", Text, nullable=False),
+    Column(
+        "sees_everything", Boolean, nullable=False, server_default=true(), comment="else `facility_access` says whom"
+    ),
     Column("disabled_at", DateTime(timezone=True)),
+    Column("last_login_at", DateTime(timezone=True)),
     _moment("created_at"),
 )
 
@@ -179,7 +186,58 @@ sessions = Table(
     Column("token_hash", LargeBinary, primary_key=True),
     Column("user_name", Text, ForeignKey("users.user_name", ondelete="CASCADE"), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("last_used_at", DateTime(timezone=True), nullable=False, server_default=_now),
     _moment("created_at"),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("family", UUID(as_uuid=True), nullable=False, comment="all tokens that came of one login"),
+    Column("user_name", Text, ForeignKey("users.user_name", ondelete="CASCADE"), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("used_at", DateTime(timezone=True), comment="when it was exchanged; a second time revokes the family"),
+    Column("revoked_at", DateTime(timezone=True)),
+    _moment("created_at"),
+    Index("idx_refresh_tokens_family", "family"),
+    Index("idx_refresh_tokens_user_name", "user_name"),
+)
+
+facility_access = Table(
+    "facility_access",
+    metadata,
+    Column("holder", Text, primary_key=True, comment="user:<name> or key:<id>"),
+    Column("kind", Text, primary_key=True, comment="facility or state"),
+    Column("place", Text, primary_key=True),
+)
+
+login_attempts = Table(
+    "login_attempts",
+    metadata,
+    Column("bucket", LargeBinary, primary_key=True, comment="keyed hash of address and name, or of a known device"),
+    Column("failures", Integer, nullable=False, comment="since the last success"),
+    Column("last_failure_at", DateTime(timezone=True)),
+    Column("last_success_at", DateTime(timezone=True)),
+)
+
+blocked_addresses = Table(
+    "blocked_addresses",
+    metadata,
+    Column("network", CIDR, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("blocked_by", Text, nullable=False),
+    _moment("created_at"),
+)
+
+lockdown = Table(
+    "lockdown",
+    metadata,
+    Column("locked", Boolean, primary_key=True, comment="one row while the service is locked, else none"),
+    Column("reason", Text, nullable=False),
+    Column("locked_by", Text, nullable=False),
+    _moment("created_at"),
+    CheckConstraint("locked", name="ck_lockdown_one_row"),
 )
 
 api_keys = Table(
@@ -188,6 +246,13 @@ api_keys = Table(
     Column("key_id", Text, primary_key=True),
     Column("secret_hash", LargeBinary, nullable=False),
     Column("label", Text, nullable=False),
+    Column("role", Text, nullable=False, server_default="integration"),
+    Column("actions", ARRAY(Text), comment="the only actions it may do of its role's; NULL means all"),
+    Column(
+        "sees_everything", Boolean, nullable=False, server_default=true(), comment="else `facility_access` says whom"
+    ),
+    Column("created_by", Text, nullable=False, server_default=""),
+    Column("last_used_at", DateTime(timezone=True), comment="to the minute"),
     Column("expires_at", DateTime(timezone=True)),
     Column("revoked_at", DateTime(timezone=True)),
     _moment("created_at"),

@@ -1,25 +1,31 @@
 """Login, worklist and patient."""
 
-import hmac
 from datetime import date
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from iit.api.dependencies import ServiceDep
-from iit.domain.errors import Conflict, NotAllowed, NotAuthenticated, NotFound
-from iit.services.access import Principal
+from iit.api.patients import Facility, Uuid
+from iit.api.rules import PUBLIC
+from iit.bootstrap import Service
+from iit.domain.access import Action, Principal
+from iit.domain.errors import Conflict, NotAuthenticated, NotFound, RateLimited
+from iit.services.logins import Origin
+from iit.services.predictions import told
+from iit.web.rules import COOKIE, OWN_FORM, SAME_SITE, LoginNeeded, PageRefused, sees
 from iit.web.timeline import draw
 
 router = APIRouter(include_in_schema=False)
 
-COOKIE: Final = "iit_session"
+_DEVICE: Final = "iit_device"
+_DEVICE_SECONDS: Final = 365 * 24 * 3600
 
 _templates = Environment(
     loader=PackageLoader("iit.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -28,49 +34,35 @@ _templates.filters["percent"] = lambda share: f"{100 * share:.0f} %"
 _templates.filters["day"] = lambda on: "" if on is None else f"{on.day} {on:%b %Y}"
 
 
-class LoginNeeded(Exception):
-    """Nobody is logged in: the page asks for it first."""
-
-
 def add_pages(app: FastAPI) -> None:
     """Add the pages to the application."""
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=Path(str(resources.files("iit.web"))) / "static"), name="static")
     app.add_exception_handler(LoginNeeded, _ask_to_log_in)
+    app.add_exception_handler(PageRefused, _refuse)
 
 
 async def _ask_to_log_in(request: Request, _error: Exception) -> Response:
     return RedirectResponse(f"/login?next={quote(request.url.path)}", status_code=303)
 
 
-def current_user(request: Request, service: ServiceDep) -> Principal:
-    """Return who is logged in.
-
-    Raises:
-        LoginNeeded: nobody is.
-    """
-    user = service.access.session(request.cookies.get(COOKIE))
-    if user is None:
-        raise LoginNeeded
-    return user
-
-
-UserDep = Annotated[Principal, Depends(current_user)]
+async def _refuse(request: Request, refusal: Exception) -> Response:
+    return _page("refused.html", request, request.app.state.service, 403, user=None, reason=str(refusal))
 
 
 def _page(name: str, request: Request, service: ServiceDep, status: int = 200, **values: Any) -> HTMLResponse:
     token = request.cookies.get(COOKIE)
-    csrf = service.access.csrf_token(token) if token else ""
+    csrf = service.access.sessions.csrf_token(token) if token else ""
     return HTMLResponse(_templates.get_template(name).render(csrf=csrf, **values), status)
 
 
-@router.get("/login")
+@router.get("/login", dependencies=[PUBLIC])
 def login_page(request: Request, service: ServiceDep, next_page: Annotated[str, Query(alias="next")] = "/") -> Response:
     """Ask for name and password."""
-    return _page("login.html", request, service, user=None, next_page=_own_path(next_page), failed=False)
+    return _page("login.html", request, service, user=None, next_page=_own_path(next_page), failed=None)
 
 
-@router.post("/login")
+@router.post("/login", dependencies=[PUBLIC, SAME_SITE])
 def log_in(
     request: Request,
     service: ServiceDep,
@@ -79,29 +71,27 @@ def log_in(
     next_page: Annotated[str, Form(max_length=500)] = "/",
 ) -> Response:
     """Open a session."""
-    settings = service.settings
-    target = _own_path(next_page)
+    settings, target = service.settings, _own_path(next_page)
     try:
-        token = service.access.log_in(user_name, password, hours=settings.session_hours)
-    except NotAuthenticated:
-        return _page("login.html", request, service, 401, user=None, next_page=target, failed=True)
+        origin = Origin(request.client.host if request.client else "", request.cookies.get(_DEVICE))
+        token = service.access.sessions.open(user_name, password, origin)
+    except (NotAuthenticated, RateLimited) as error:
+        wait = {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, RateLimited) else None
+        page = _page("login.html", request, service, error.status, user=None, next_page=target, failed=error.reason)
+        page.headers.update(wait or {})
+        return page
     answer = RedirectResponse(target, status_code=303)
-    answer.set_cookie(
-        COOKIE, token, max_age=3600 * settings.session_hours, httponly=True, samesite="strict",
-        secure=settings.secure_cookies,
-    )  # fmt: skip
+    device = service.access.sessions.logins.device_token(user_name)
+    secure = settings.secure_cookies or request.url.scheme == "https"
+    for name, value, seconds in ((COOKIE, token, 3600 * settings.session_hours), (_DEVICE, device, _DEVICE_SECONDS)):
+        answer.set_cookie(name, value, max_age=seconds, httponly=True, samesite="strict", secure=secure)
     return answer
 
 
-@router.post("/logout")
-def log_out(
-    request: Request, service: ServiceDep, user: UserDep, csrf: Annotated[str, Form(max_length=100)]
-) -> Response:
-    """End the session."""
-    token = request.cookies[COOKIE]
-    if not hmac.compare_digest(csrf, service.access.csrf_token(token)):
-        raise NotAllowed("the form does not belong to this session")
-    service.access.log_out(token, actor=user.name)
+@router.post("/logout", dependencies=[PUBLIC, OWN_FORM])
+def log_out(request: Request, service: ServiceDep) -> Response:
+    """End the session, whatever the right to other things."""
+    service.access.sessions.close(request.cookies.get(COOKIE, ""))
     answer = RedirectResponse("/login", status_code=303)
     answer.delete_cookie(COOKIE)
     return answer
@@ -111,14 +101,14 @@ def log_out(
 def worklist_page(
     request: Request,
     service: ServiceDep,
-    user: UserDep,
-    facility: Annotated[str | None, Query(max_length=64)] = None,
+    user: Annotated[Principal, sees(Action.READ_WORKLIST)],
+    facility: Facility = None,
     top: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Response:
     """Show the worklist of a facility: who is most likely to miss, why, and when they are expected."""
-    facilities = service.patients.facilities()
+    facilities = service.patients.facilities(who=user)
     chosen = facility or max(facilities, key=lambda one: one[2], default=(None, None, 0))[0]
-    rows = service.patients.worklist(facility=chosen, as_of=None, limit=top, actor=user.name) if chosen else []
+    rows = service.patients.worklist(facility=chosen, as_of=None, limit=top, who=user) if chosen else []
     return _page(
         "worklist.html", request, service, user=user.name, facilities=facilities, chosen=chosen, rows=rows, top=top
     )
@@ -126,24 +116,35 @@ def worklist_page(
 
 @router.get("/patients/{patient_uuid}")
 def patient_page(
-    patient_uuid: str, request: Request, service: ServiceDep, user: UserDep, as_of: date | None = None
+    patient_uuid: Uuid,
+    request: Request,
+    service: ServiceDep,
+    user: Annotated[Principal, sees(Action.READ_PATIENTS)],
+    as_of: date | None = None,
 ) -> Response:
     """Show a patient: risk and reasons, and the timeline of pick-ups, supply and gaps."""
     try:
-        patient = service.patients.get(patient_uuid, actor=user.name)
+        patient = service.patients.get(patient_uuid, who=user)
     except NotFound:
         return _page("missing.html", request, service, 404, user=user.name)
-    timeline = service.patients.timeline(patient_uuid, as_of=as_of, today=service.today(), actor=user.name)
-    prediction, note = None, None
-    try:
-        scored = service.predictor.score_patient(patient_uuid, as_of=timeline.as_of, explain=5)
-        prediction = service.predictor.keep([scored], actor=user.name)[0]
-    except Conflict as reason:
-        note = reason.reason
+    timeline = service.patients.timeline(patient_uuid, as_of=as_of, today=service.today(), who=user)
+    prediction, note = _risk(service, patient_uuid, timeline.as_of, user)
     return _page(
         "patient.html", request, service, user=user.name, patient=patient, timeline=timeline,
         chart=draw(timeline), prediction=prediction, note=note,
     )  # fmt: skip
+
+
+def _risk(service: Service, patient_uuid: str, as_of: date, user: Principal) -> tuple[Any, str | None]:
+    """Return the risk of a day, or why there is none; those who may not ask for a new one see the last one told."""
+    if not user.may(Action.PREDICT):
+        rows = service.patients.predictions(patient_uuid, limit=1, who=user)
+        return (told(rows[0]), None) if rows else (None, "nobody has asked for it yet")
+    try:
+        scored = service.predictor.score_patient(patient_uuid, as_of=as_of, explain=5, who=user)
+    except Conflict as reason:
+        return None, reason.reason
+    return service.predictor.keep([scored], who=user)[0], None
 
 
 def _own_path(path: str) -> str:
