@@ -13,11 +13,25 @@ from iit.api.rules import may
 from iit.bootstrap import Service
 from iit.domain.access import Action, Principal
 from iit.domain.errors import InvalidInput, ServiceError
-from iit.services.predictions import Scored, told
+from iit.services.predictions import Prediction, Scored, told
+from iit.services.what_if import read_what_if
 
 router = APIRouter(prefix="/api/v1/predictions", tags=["predictions"])
 
 _MAX_BATCH = 1000
+
+_WHAT_IF = {
+    "type": "object",
+    "description": "what to suppose besides; answered under `what_if`, as an association, and not stored",
+    "additionalProperties": False,
+    "properties": {
+        "days_supplied": {"type": "integer", "minimum": 1, "maximum": 365},
+        "regimen": {"type": "integer", "description": "concept id"},
+        "viral_load_copies_ml": {"type": "number", "minimum": 0},
+        "phone_present": {"type": "boolean"},
+    },
+}
+_FEATURES = {"type": "object", "additionalProperties": {"type": ["number", "null"]}}
 
 _BODY: dict[str, Any] = {
     "oneOf": [
@@ -25,7 +39,11 @@ _BODY: dict[str, Any] = {
             "type": "object",
             "title": "An NMRS document",
             "required": ["messageData"],
-            "properties": {"messageHeader": {"type": "object"}, "messageData": {"type": "object"}},
+            "properties": {
+                "messageHeader": {"type": "object"},
+                "messageData": {"type": "object"},
+                "what_if": _WHAT_IF,
+            },
         },
         {
             "type": "object",
@@ -34,13 +52,14 @@ _BODY: dict[str, Any] = {
             "properties": {
                 "patient_uuid": {"type": "string"},
                 "as_of": {"type": "string", "format": "date", "description": "prediction day"},
+                "what_if": _WHAT_IF,
             },
         },
         {
             "type": "object",
             "title": "Ready features",
             "required": ["features"],
-            "properties": {"features": {"type": "object", "additionalProperties": {"type": ["number", "null"]}}},
+            "properties": {"features": _FEATURES, "what_if": _FEATURES},
         },
     ]
 }
@@ -52,6 +71,7 @@ class Asked(msgspec.Struct):
     patient_uuid: str | None = None
     as_of: date | None = None
     features: dict[str, float | None] | None = None
+    what_if: msgspec.Raw | None = None
     message_data: msgspec.Raw = msgspec.field(name="messageData", default_factory=msgspec.Raw)
 
 
@@ -70,12 +90,17 @@ def _score(service: Service, data: bytes, explain: int, who: Principal) -> Score
         asked = _asked.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidInput("is not JSON of one of the documented forms", place="body") from None
-    if len(bytes(asked.message_data)):
-        return service.predictor.score_document(data, as_of=asked.as_of, explain=explain, who=who)
-    if asked.features is not None:
-        return service.predictor.score_features(asked.features, explain=explain)
+    is_document = len(bytes(asked.message_data)) > 0
+    if asked.features is not None and not is_document:
+        supposed = None if asked.what_if is None else _features(asked.what_if)
+        return service.predictor.score_features(asked.features, explain=explain, what_if=supposed)
+    what_if = None if asked.what_if is None else read_what_if(asked.what_if)
+    if is_document:
+        return service.predictor.score_document(data, as_of=asked.as_of, explain=explain, who=who, what_if=what_if)
     if asked.patient_uuid is not None:
-        return service.predictor.score_patient(asked.patient_uuid, as_of=asked.as_of, explain=explain, who=who)
+        return service.predictor.score_patient(
+            asked.patient_uuid, as_of=asked.as_of, explain=explain, who=who, what_if=what_if
+        )
     raise InvalidInput("needs messageData, patient_uuid or features", place="body")
 
 
@@ -86,7 +111,7 @@ async def predict(request: Request, service: ServiceDep, who: Asker, explain: Ex
 
     def work() -> dict[str, Any]:
         scored = _score(service, data, explain, who)
-        return service.predictor.keep([scored], who=who)[0]._asdict()
+        return _told(service.predictor.keep([scored], who=who)[0], scored)
 
     return await run_in_threadpool(work)
 
@@ -103,9 +128,10 @@ async def predict_batch(request: Request, service: ServiceDep, who: Asker, expla
                 answers.append(_score(service, bytes(item), explain, who))
             except ServiceError as error:
                 answers.append(error)
-        kept = iter(service.predictor.keep([one for one in answers if isinstance(one, Scored)], who=who))
+        good = [one for one in answers if isinstance(one, Scored)]
+        kept = iter(service.predictor.keep(good, who=who))
         return {
-            "results": [_problem(one) if isinstance(one, ServiceError) else next(kept)._asdict() for one in answers]
+            "results": [_problem(one) if isinstance(one, ServiceError) else _told(next(kept), one) for one in answers]
         }
 
     return await run_in_threadpool(work)
@@ -117,6 +143,18 @@ def get_prediction(
 ) -> dict[str, Any]:
     """Return a prediction that was made."""
     return told(service.predictor.find(prediction_id, who=who))
+
+
+def _told(kept: Prediction, scored: Scored) -> dict[str, Any]:
+    beside = {} if scored.what_if is None else {"what_if": scored.what_if}
+    return {**kept._asdict(), **beside}
+
+
+def _features(data: msgspec.Raw) -> dict[str, float | None]:
+    try:
+        return msgspec.json.decode(data, type=dict[str, float | None])
+    except msgspec.DecodeError:
+        raise InvalidInput("must hold numbers or null by feature", place="what_if") from None
 
 
 def _items(data: bytes) -> list[msgspec.Raw]:

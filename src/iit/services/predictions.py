@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import numpy as np
+from msgspec import to_builtins
 from numpy.typing import NDArray
 
 from iit.domain.access import Principal
@@ -23,12 +24,13 @@ from iit.domain.risk import Source
 from iit.features.columns import Columns, pack, unpack
 from iit.features.context import Contexts
 from iit.features.registry import FEATURE_NAMES, FEATURE_SET_VERSION, INDEX
-from iit.features.vector import matrix
+from iit.features.vector import matrix, vector_of
 from iit.ingest.nmrs import read_nmrs
-from iit.model.cycles import current_cycle
+from iit.model.cycles import Cycle, current_cycle
 from iit.services.champion import Champion, Serving
 from iit.services.contexts import ContextCache
 from iit.services.refusals import note_refusal
+from iit.services.what_if import WhatIf, supposed, told_beside
 from iit.store import audit as audit_trail
 from iit.store import patients as patient_store
 from iit.store import predictions as prediction_store
@@ -76,10 +78,11 @@ class Asked(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """A prediction and the vector it was made from, ready to be kept."""
+    """A prediction and the vector it was made from, ready to be kept; and what a supposition would make of it."""
 
     prediction: Prediction
     features: list[float]
+    what_if: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,9 @@ class Predictor:
     zone: tzinfo
     today: Callable[[], date] = field(repr=False)
 
-    def score_document(self, data: bytes, *, as_of: date | None, explain: int, who: Principal) -> Scored:
+    def score_document(
+        self, data: bytes, *, as_of: date | None, explain: int, who: Principal, what_if: WhatIf | None = None
+    ) -> Scored:
         """Score an NMRS document as it is, without keeping the record.
 
         Args:
@@ -108,6 +113,7 @@ class Predictor:
             as_of: prediction day; by default the day the document was exported, at most today.
             explain: how many reasons at most.
             who: asks.
+            what_if: what to suppose besides.
 
         Raises:
             InvalidInput: the document is at fault. Conflict: the patient is not at risk that day.
@@ -120,9 +126,12 @@ class Predictor:
         day = self._day(as_of, exported)
         warnings = sorted({warning.reason for warning in imported.warnings})
         columns = unpack([pack(imported.record)])
-        return self._score(columns, patient.patient_uuid, patient.facility, day, explain, warnings)
+        asked = Asked(patient.patient_uuid, patient.facility, day, None, explain, warnings)
+        return self._score(columns, asked, what_if)
 
-    def score_patient(self, patient_uuid: str, *, as_of: date | None, explain: int, who: Principal) -> Scored:
+    def score_patient(
+        self, patient_uuid: str, *, as_of: date | None, explain: int, who: Principal, what_if: WhatIf | None = None
+    ) -> Scored:
         """Score a stored patient.
 
         Args:
@@ -130,6 +139,7 @@ class Predictor:
             as_of: prediction day; by default the last day the facility's exports cover, at most today.
             explain: how many reasons at most.
             who: asks.
+            what_if: what to suppose besides.
 
         Raises:
             NotFound: no such patient in scope. Conflict: not at risk that day. Unavailable: no model or no database.
@@ -141,28 +151,36 @@ class Predictor:
             raise NotFound("there is no such patient", place="patient_uuid")
         held = self.contexts.get(row.facility)
         until = None if held is None else held.data_until
-        return self._score(unpack([row.facts]), patient_uuid, row.facility, self._day(as_of, until), explain, [])
+        asked = Asked(patient_uuid, row.facility, self._day(as_of, until), None, explain, [])
+        return self._score(unpack([row.facts]), asked, what_if)
 
-    def score_features(self, features: Mapping[str, float | None], *, explain: int) -> Scored:
+    def score_features(
+        self,
+        features: Mapping[str, float | None],
+        *,
+        explain: int,
+        what_if: Mapping[str, float | None] | None = None,
+    ) -> Scored:
         """Score ready features; those not given count as unknown.
+
+        Args:
+            features: values by name; None is unknown.
+            explain: how many reasons at most.
+            what_if: values to suppose instead.
 
         Raises:
             InvalidInput: a name is no feature, a value is infinite or none is given. Unavailable: no model.
         """
-        if not features:
-            raise InvalidInput("give at least one feature", place="features")
         vector = np.full((1, len(FEATURE_NAMES)), np.nan, np.float32)
-        for name, value in features.items():
-            place = INDEX.get(name)
-            if place is None:
-                raise InvalidInput("holds a name that is no feature of this version", place="features")
-            if value is not None:
-                if not math.isfinite(value) or abs(value) > _LARGEST:
-                    raise InvalidInput("must be a finite number or null", place=f"features.{name}")
-                vector[0, place] = value
+        _set_features(vector, features, "features")
         warnings = [] if len(features) == len(FEATURE_NAMES) else ["features not given count as unknown"]
         serving = self.champion.current()
-        return _answer(serving, vector, Asked(None, None, self.today(), None, explain, warnings))
+        scored = _answer(serving, vector, Asked(None, None, self.today(), None, explain, warnings))
+        if what_if is None:
+            return scored
+        other = vector.copy()
+        _set_features(other, what_if, "what_if")
+        return scored._replace(what_if=_told_beside(serving, scored, other, dict(what_if)))
 
     def _demand_scope(self, patient: Patient, who: Principal) -> None:
         """Refuse a document of a facility, or of a stored patient, that is none of theirs."""
@@ -184,33 +202,29 @@ class Predictor:
             raise InvalidInput("must not lie in the future", place="as_of")
         return as_of
 
-    def _score(
-        self, columns: Columns, uuid: str, facility: str, day: date, explain: int, warnings: list[str]
-    ) -> Scored:
+    def _score(self, columns: Columns, asked: Asked, what_if: WhatIf | None) -> Scored:
         serving = self.champion.current()
-        on = day_number(day)
-        cycle = current_cycle(columns, 0, on)
-        if cycle is None:
-            raise Conflict("no ARV pick-up is known by that day", place="as_of")
-        if cycle.exit_day != NEVER:
-            raise Conflict("not at risk: died, was transferred out or stopped by that day", place="as_of")
-        if on >= interruption_day(cycle.expected):
-            raise Conflict(
-                f"this cycle was already interrupted, on {day_date(interruption_day(cycle.expected))}", place="as_of"
-            )
-        held = self.contexts.get(facility)
-        known = held is not None and held.contexts.n_facilities > 0
-        contexts = held.contexts if held is not None and known else NO_CONTEXTS
-        if not known:
-            warnings = [*warnings, "the facility's own figures are not known yet"]
-        vector = matrix(
-            columns,
-            np.array([0 if known else -1], np.int32),
-            np.zeros(1, np.int64),
-            np.array([on], np.int32),
-            contexts,
-        )
-        return _answer(serving, vector, Asked(uuid, facility, day, cycle.expected, explain, warnings))
+        on = day_number(asked.as_of)
+        cycle = _at_risk(columns, on)
+        contexts, place = self._contexts(asked.facility)
+        if place < 0:
+            asked = asked._replace(warnings=[*asked.warnings, "the facility's own figures are not known yet"])
+        vector = vector_of(columns, 0, on, contexts, place)[None, :]
+        scored = _answer(serving, vector, asked._replace(expected=cycle.expected))
+        if what_if is None:
+            return scored
+        other = supposed(columns, cycle, on, what_if)
+        told = _told_beside(serving, scored, vector_of(other, 0, on, contexts, place)[None, :], to_builtins(what_if))
+        expected = _at_risk(other, on).expected
+        told |= {"expected_date": day_date(expected), "interruption_date": day_date(interruption_day(expected))}
+        return scored._replace(what_if=told)
+
+    def _contexts(self, facility: str | None) -> tuple[Contexts, int]:
+        """Return a facility's context and its place, or none and -1."""
+        held = None if facility is None else self.contexts.get(facility)
+        if held is None or not held.contexts.n_facilities:
+            return NO_CONTEXTS, -1
+        return held.contexts, 0
 
     def warm(self) -> None:
         """Load what the first request would wait for: the kernels, and the model if there is one."""
@@ -244,6 +258,42 @@ class Predictor:
         with self.database.transaction() as tx:
             prediction_store.save(tx, rows, audit=[audit_of(row) for row in rows])
         return [one.prediction._replace(stored=True) for one in scored]
+
+
+def _at_risk(columns: Columns, on: int) -> Cycle:
+    """Return the cycle one patient is in on a day.
+
+    Raises:
+        Conflict: there is none that can still be interrupted.
+    """
+    cycle = current_cycle(columns, 0, on)
+    if cycle is None:
+        raise Conflict("no ARV pick-up is known by that day", place="as_of")
+    if cycle.exit_day != NEVER:
+        raise Conflict("not at risk: died, was transferred out or stopped by that day", place="as_of")
+    if on >= interruption_day(cycle.expected):
+        told = day_date(interruption_day(cycle.expected))
+        raise Conflict(f"this cycle was already interrupted, on {told}", place="as_of")
+    return cycle
+
+
+def _set_features(vector: NDArray[np.float32], features: Mapping[str, float | None], part: str) -> None:
+    if not features:
+        raise InvalidInput("give at least one feature", place=part)
+    for name, value in features.items():
+        place = INDEX.get(name)
+        if place is None:
+            raise InvalidInput("holds a name that is no feature of this version", place=part)
+        if value is not None and (not math.isfinite(value) or abs(value) > _LARGEST):
+            raise InvalidInput("must be a finite number or null", place=f"{part}.{name}")
+        vector[0, place] = math.nan if value is None else value
+
+
+def _told_beside(
+    serving: Serving, scored: Scored, vector: NDArray[np.float32], changes: dict[str, Any]
+) -> dict[str, Any]:
+    risk = float(serving.scorer.score(vector)[0])
+    return told_beside(scored.prediction.iit_risk_score, risk, serving.scorer.band(risk), changes)
 
 
 def _answer(serving: Serving, vector: NDArray[np.float32], asked: Asked) -> Scored:
