@@ -41,7 +41,6 @@ def test_more_days_supplied_move_the_expected_day_and_are_told_beside_the_predic
 def test_features_may_be_supposed_too(api: TestClient) -> None:
     body = {"features": {"late_days_mean_3": 0.0, "n_prev_iit": 0}, "what_if": {"late_days_mean_3": 25}}
     told = api.post("/api/v1/predictions", json=body).json()
-    assert told["what_if"]["difference"] > 0
     again = api.post("/api/v1/predictions", json={"features": {"late_days_mean_3": 25, "n_prev_iit": 0}}).json()
     assert told["what_if"]["iit_risk_score"] == again["iit_risk_score"]
 

@@ -71,7 +71,7 @@ class Asked(msgspec.Struct):
     patient_uuid: str | None = None
     as_of: date | None = None
     features: dict[str, float | None] | None = None
-    what_if: msgspec.Raw | None = None
+    what_if: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
     message_data: msgspec.Raw = msgspec.field(name="messageData", default_factory=msgspec.Raw)
 
 
@@ -91,10 +91,11 @@ def _score(service: Service, data: bytes, explain: int, who: Principal) -> Score
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidInput("is not JSON of one of the documented forms", place="body") from None
     is_document = len(bytes(asked.message_data)) > 0
+    supposes = bytes(asked.what_if) not in (b"", b"null")
     if asked.features is not None and not is_document:
-        supposed = None if asked.what_if is None else _features(asked.what_if)
+        supposed = _features(asked.what_if) if supposes else None
         return service.predictor.score_features(asked.features, explain=explain, what_if=supposed)
-    what_if = None if asked.what_if is None else read_what_if(asked.what_if)
+    what_if = read_what_if(asked.what_if) if supposes else None
     if is_document:
         return service.predictor.score_document(data, as_of=asked.as_of, explain=explain, who=who, what_if=what_if)
     if asked.patient_uuid is not None:
