@@ -16,15 +16,15 @@ from iit.domain.errors import Conflict, InvalidInput
 from iit.domain.interruption import GRACE_DAYS
 from iit.domain.record import day_date, day_number
 from iit.features.context import Contexts
-from iit.features.registry import INDEX
 from iit.model import card, gate
+from iit.model.baselines import LogisticBaseline, SingleFeature, fit_baseline
 from iit.model.bundle import EXPORT, check_version, write_bundle
 from iit.model.dataset import Dataset, build_dataset, features_of, thinned
 from iit.model.evaluate import TestRows, evaluate
 from iit.model.registry import Registry
 from iit.model.scorer import Scorer
 from iit.model.split import Split, held_out, split
-from iit.model.train import Progress, logistic_baseline, manifest_of, single_score, train
+from iit.model.train import Progress, manifest_of, train
 from iit.services.contexts import Cohort, contexts_of, keep_contexts, load_cohort
 from iit.store import metrics as metric_store
 from iit.store import truths as truth_store
@@ -108,20 +108,23 @@ class Modelling:
         features = features_of(dataset, material.cohort.columns, material.cohort.facility, material.contexts)
         trained = train(dataset, features, parts, seed=seed, threads=threads, progress=tell)
         grown = parts.early | parts.late
+        baseline = fit_baseline(features[grown], dataset.label[grown])
         manifest = manifest_of(trained, version=version, features=features[grown])
         manifest |= {
             "created_at": self.now().isoformat(timespec="seconds"),
             "label_policy": LABEL_POLICY,
             "seed": seed,
             "window": _window(material, parts, dataset),
+            "logistic": baseline.as_dict(),
+            "limits": gate.LIMITS.as_dict(),
         }
         tell("judging", 0, 1)
         rows = _test_rows(material, dataset, features, parts.test, parts.unseen_patient, parts.unseen_facility)
         raw = np.asarray(trained.booster.predict(rows.features, raw_score=True, num_threads=threads), np.float64)
         rivals = {
             "scorecard": trained.scorecard.risk(rows.features),
-            "single feature": single_score(rows.features, trained.single_feature, trained.single_direction),
-            "logistic regression": logistic_baseline(features[grown], dataset.label[grown], rows.features),
+            "single feature": trained.single.score(rows.features),
+            "logistic regression": baseline.risk(rows.features),
             **self._champion_scores(rows.features),
         }
         evaluation = evaluate(trained.calibrator.apply(raw), rows, rivals)
@@ -182,16 +185,12 @@ class Modelling:
             unseen_facility[dataset.facility],
         )
         risk = scorer.score(features)
-        place = INDEX[manifest["single_feature"]]
         rivals = {
             "scorecard": scorer.bundle.scorecard.risk(features),
-            "single feature": single_score(features, place, _direction(features[:, place], dataset.label)),
+            "single feature": SingleFeature.of(manifest["single_feature"]).score(features),
+            "logistic regression": LogisticBaseline.of(manifest["logistic"]).risk(features),
         }
-        # The logistic regression of the training is not part of the bundle: its figure is quoted from the card.
         told = evaluate(risk, rows, rivals)
-        trained = manifest["evaluation"]["rivals"].get("logistic regression")
-        if trained is not None and since is None and until is None:
-            told["rivals"]["logistic regression"] = trained
         if rows_to is not None:
             rows_to(*_prediction_rows(material, dataset, risk))
         self._keep_metrics(chosen, told)
@@ -259,11 +258,6 @@ class Modelling:
 
 def _silent(_stage: str, _done: int, _of: int) -> None:
     """Tell nobody."""
-
-
-def _direction(values: NDArray[np.float32], label: NDArray[np.int64]) -> int:
-    known = ~np.isnan(values)
-    return 1 if np.corrcoef(values[known], label[known])[0, 1] >= 0 else -1
 
 
 def _window(material: _Material, parts: Split, dataset: Dataset) -> dict[str, Any]:
