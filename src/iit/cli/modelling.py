@@ -9,8 +9,10 @@ from iit.cli.records import parse_day, write_csv
 from iit.cli.shared import Json, actor, progress_bar, running, say, stage_printer, tell
 from iit.cli.tables import WORKLIST_HEADER, write_scores, write_worklist
 from iit.domain.errors import Conflict, InvalidInput
+from iit.model.card_page import as_page
 from iit.model.registry import Registry
 from iit.model.scorer import Scorer
+from iit.services.modelling import CardWish
 from iit.services.scoring import ScoringWish
 from iit.store.predictions import PredictionRow
 
@@ -24,12 +26,17 @@ def train(
     as_of: Day = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the bundle; then it is not registered.")] = None,
     seed: int = 1,
+    learning_curve: Annotated[bool, typer.Option(help="Measure it too; costs about one more training.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train a model on all records, judge it on later cycles, and let it serve if nothing speaks against it."""
     with running() as service, progress_bar() as bar:
         day = None if as_of is None else parse_day(as_of)
-        result = service.modelling.train(model_version, as_of=day, out=out, seed=seed, progress=stage_printer(bar))
+        wish = CardWish(learning=learning_curve, page=as_page)
+        tell_stage = stage_printer(bar)
+        result = service.modelling.train(
+            model_version, as_of=day, out=out, seed=seed, card_wish=wish, progress=tell_stage
+        )
     if as_json:
         tell({"model_version": result.version, "promoted": result.promoted, "objections": result.objections,
               **result.evaluation})  # fmt: skip

@@ -3,11 +3,12 @@
 import io
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,12 @@ from iit.domain.record import day_date, day_number
 from iit.features.context import Contexts
 from iit.model import card, gate
 from iit.model.baselines import LogisticBaseline, SingleFeature, fit_baseline
-from iit.model.bundle import EXPORT, check_version, write_bundle
+from iit.model.bundle import EXPORT, PAGE, check_version, write_bundle
 from iit.model.dataset import Dataset, build_dataset, features_of, thinned
 from iit.model.evaluate import TestRows, evaluate
+from iit.model.importance import importance_of
+from iit.model.learning import learning_curve
+from iit.model.participants import participants_of
 from iit.model.registry import Registry
 from iit.model.scorer import Scorer
 from iit.model.split import Split, held_out, split
@@ -31,11 +35,29 @@ from iit.store import truths as truth_store
 from iit.store.database import Database
 from iit.store.truths import Truth
 
+_THREADS: Final = 2
+
 LABEL_POLICY = (
     "1 if there is no ARV pick-up within 28 days after the expected day (pick-up + days supplied), 0 if there is; "
     "death, transfer out and documented stop in between give no label; an absence counts only once the facility's "
     "reports are complete to its end."
 )
+
+
+@dataclass(frozen=True)
+class CardWish:
+    """What a model card is to hold besides what it always does.
+
+    Attributes:
+        learning: also measure the learning curve, which costs about one more training.
+        page: writes the card as HTML too (`iit.model.card_page.as_page`, which brings a chart library with it).
+    """
+
+    learning: bool = False
+    page: Callable[[str, Mapping[str, Any]], str] | None = None
+
+
+PLAIN_CARD: Final = CardWish()
 
 
 @dataclass(frozen=True)
@@ -78,7 +100,7 @@ class Modelling:
         as_of: date | None = None,
         out: Path | None = None,
         seed: int = 1,
-        threads: int = 2,
+        card_wish: CardWish = PLAIN_CARD,
         progress: Progress | None = None,
     ) -> TrainingResult:
         """Train a model, judge it, write its bundle and register it; it serves at once if nothing speaks against it.
@@ -88,7 +110,7 @@ class Modelling:
             as_of: nothing known later is used; by default all that is known.
             out: folder of bundles instead of the service's own; then nothing is registered for service.
             seed: of everything drawn by chance.
-            threads: for growing trees.
+            card_wish: what the card holds besides.
             progress: is told (stage, done, of).
 
         Raises:
@@ -106,7 +128,7 @@ class Modelling:
         parts = split(dataset, material.cohort.patient_uuids, [one.facility for one in material.cohort.facilities])
         tell("computing features", 0, 1)
         features = features_of(dataset, material.cohort.columns, material.cohort.facility, material.contexts)
-        trained = train(dataset, features, parts, seed=seed, threads=threads, progress=tell)
+        trained = train(dataset, features, parts, seed=seed, threads=_THREADS, progress=tell)
         grown = parts.early | parts.late
         baseline = fit_baseline(features[grown], dataset.label[grown])
         manifest = manifest_of(trained, version=version, features=features[grown])
@@ -117,20 +139,26 @@ class Modelling:
             "window": _window(material, parts, dataset),
             "logistic": baseline.as_dict(),
             "limits": gate.LIMITS.as_dict(),
+            "participants": participants_of(material.dataset, dataset, parts),
         }
         tell("judging", 0, 1)
         rows = _test_rows(material, dataset, features, parts.test, parts.unseen_patient, parts.unseen_facility)
-        raw = np.asarray(trained.booster.predict(rows.features, raw_score=True, num_threads=threads), np.float64)
+        raw = np.asarray(trained.booster.predict(rows.features, raw_score=True, num_threads=_THREADS), np.float64)
         rivals = {
             "scorecard": trained.scorecard.risk(rows.features),
             "single feature": trained.single.score(rows.features),
             "logistic regression": baseline.risk(rows.features),
             **self._champion_scores(rows.features),
         }
-        evaluation = evaluate(trained.calibrator.apply(raw), rows, rivals)
+        risk = trained.calibrator.apply(raw)
+        evaluation = evaluate(risk, rows, rivals)
         objections = gate.objections(evaluation)
-        manifest["evaluation"] = evaluation
-        digest = write_bundle(target, version, _files(trained.booster, manifest, evaluation, objections))
+        manifest |= {"evaluation": evaluation, "importance": importance_of(trained.booster, rows.features)}
+        if card_wish.learning:
+            tell("measuring the learning curve", 0, 1)
+            grow = partial(_risks_of_training, dataset, features, seed=seed)
+            manifest["learning_curve"] = learning_curve(dataset, features, parts, grow=grow, whole=risk, seed=seed)
+        digest = write_bundle(target, version, _files(trained.booster, manifest, objections, card_wish))
         if out is None:
             self._register(version, manifest, evaluation, objections, digest)
         tell("done", 1, 1)
@@ -309,20 +337,29 @@ def _truth_of(material: _Material, dataset: Dataset) -> NDArray[np.float64] | No
     return told
 
 
-def _files(
-    booster: Any,
-    manifest: dict[str, Any],
-    evaluation: dict[str, Any],
-    objections: list[str],
-) -> dict[str, bytes]:
+def _risks_of_training(
+    dataset: Dataset, features: NDArray[np.float32], parts: Split, *, seed: int
+) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
+    trained = train(dataset, features, parts, seed=seed, threads=_THREADS)
+
+    def risk(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        raw = np.asarray(trained.booster.predict(rows, raw_score=True, num_threads=_THREADS), np.float64)
+        return trained.calibrator.apply(raw)
+
+    return risk
+
+
+def _files(booster: Any, manifest: dict[str, Any], objections: list[str], wish: CardWish) -> dict[str, bytes]:
     export = io.BytesIO()
     pickle.dump(booster, export)
-    return {
+    text = card.as_markdown(manifest, manifest["evaluation"], objections)
+    files = {
         "model.txt": booster.model_to_string().encode("ascii"),
         "bundle.json": json.dumps(manifest, default=float).encode(),
-        "card.md": card.as_markdown(manifest, evaluation, objections).encode(),
+        "card.md": text.encode(),
         EXPORT: export.getvalue(),
     }
+    return files if wish.page is None else {**files, PAGE: wish.page(text, manifest).encode()}
 
 
 def _prediction_rows(
