@@ -17,11 +17,11 @@ def list_models(service: ServiceDep, _who: PrincipalDep) -> dict[str, Any]:
 
 @router.get("/{version}")
 def show_model(version: str, service: ServiceDep, _who: PrincipalDep) -> dict[str, Any]:
-    """Show a model: training window, label policy, metrics, bands."""
+    """Show a model: what it was made from, label policy, bands, main figures with intervals, limits for service."""
     return service.modelling.show(version)
 
 
 @router.get("/{version}/metrics")
 def model_metrics(version: str, service: ServiceDep, _who: PrincipalDep) -> dict[str, Any]:
-    """Show the figures of a model."""
-    return {"model_version": version, "metrics": service.modelling.show(version)["metrics"]}
+    """Show all figures of a model on its test, with intervals: by segment, facility, threshold, beside rivals."""
+    return service.modelling.figures(version)

@@ -19,12 +19,15 @@ blockquote{margin:1rem 0;padding:.7rem 1rem;background:#fdf1e7;border-left:5px s
 blockquote p{margin:0}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:.86rem;margin:.8rem 0 1.4rem;font-variant-numeric:tabular-nums}
+td:not(:first-child){white-space:nowrap}
 th,td{padding:.32rem .7rem;border-bottom:1px solid #e1e5e9;text-align:left;vertical-align:top}
 th{border-bottom:2px solid #8a94a0;font-weight:600}
 tbody tr:hover{background:#f4f7f7}
 code{font-size:.92em;background:#f1f3f5;padding:.05em .3em;border-radius:3px}
 figure{margin:1rem 0}
 figure svg{max-width:100%;height:auto}
+th:not(:first-child){max-width:9rem}
+@media print{td:not(:first-child){white-space:normal}table{font-size:.7rem}}
 @media print{body{margin:0;max-width:none}h2,h3{break-after:avoid}figure,tr{break-inside:avoid}}
 """
 _HEADING: Final = re.compile(r"<h3>([^<]+)</h3>\n")

@@ -1,6 +1,6 @@
 """Tables of a model card, in Markdown: figures with their intervals; what is not known is said to be so."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from iit.features.registry import FEATURES
@@ -37,9 +37,9 @@ _VIEWS: Final[Mapping[str, str]] = {
 _OF_VIEWS: Final = ("auroc", "auprc", "ece", "calibration_slope", "recall_top_20")
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table: first column to the left, the others to the right."""
-    aligned = ["---", *("---:" for _ in head[1:])]
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table; columns whose first cell begins like a number stand to the right."""
+    aligned = ["---:" if cell[:1] in (*"0123456789+-",) else "---" for cell in rows[0]]
     return "".join(f"| {' | '.join(line)} |\n" for line in (head, aligned, *rows))
 
 

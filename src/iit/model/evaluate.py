@@ -19,6 +19,7 @@ from iit.model.ranking import (
     Weights,
     draws,
     interval,
+    mirrored,
     precision_at_recall,
     top_names,
 )
@@ -82,7 +83,7 @@ def evaluate(risk: Floats, rows: TestRows, rivals: Mapping[str, Floats], *, roun
     compared = contest.told([one.groups for one in (whole, *drawn)], theirs)
     told: dict[str, Any] = {
         "metrics": all_metrics(risk, label, dataset.facility),
-        "intervals": _intervals(drawn),
+        "intervals": _intervals(whole, drawn),
         "any_contact": _any_contact(risk, dataset),
         "facilities": _facilities(whole.lists, [one.lists for one in drawn]),
         "decision_curve": _decision_curve(whole, drawn),
@@ -111,8 +112,9 @@ def _weighings(dataset: Dataset, rounds: int) -> Iterator[Weights]:
             yield weights
 
 
-def _intervals(drawn: list[Measured]) -> dict[str, list[float]]:
-    return {name: list(interval([one.whole[name] for one in drawn])) for name in (drawn[0].whole if drawn else {})}
+def _intervals(whole: Measured, drawn: list[Measured]) -> dict[str, list[float]]:
+    told = {name: list(interval([one.whole[name] for one in drawn])) for name in whole.whole}
+    return told | {"ece": list(mirrored(whole.whole["ece"], [one.whole["ece"] for one in drawn]))}
 
 
 def _is_told(label: NDArray[np.int64]) -> bool:
@@ -132,7 +134,8 @@ def _views(risk: Floats, rows: TestRows, at_pickup: NDArray[np.bool_], rounds: i
         if _is_told(dataset.label):
             ranking = Ranking(risk[chosen], dataset.label, dataset.facility)
             told[name] = all_metrics(risk[chosen], dataset.label, dataset.facility)
-            told[f"intervals_{name}"] = _intervals([ranking.measure(one) for one in _weighings(dataset, rounds)][1:])
+            whole, *drawn = [ranking.measure(one) for one in _weighings(dataset, rounds)]
+            told[f"intervals_{name}"] = _intervals(whole, drawn)
     return told
 
 
@@ -191,7 +194,9 @@ def _segments(whole: Measured, drawn: list[Measured], segments: Segments, datase
         one["n_patients"] = float(len(np.unique(dataset.patient[in_it])))
         for figure in _SEGMENT_INTERVALS:
             column = GROUP_FIGURES.index(figure)
-            one[f"{figure}_low"], one[f"{figure}_high"] = interval([m.groups[place + 1, column] for m in drawn])
+            values = [m.groups[place + 1, column] for m in drawn]
+            bounds = mirrored(one[figure], values) if figure == "ece" else interval(values)
+            one[f"{figure}_low"], one[f"{figure}_high"] = bounds
         told[name] = one
     return {"segments": told, "segments_omitted": omitted}
 

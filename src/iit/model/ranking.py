@@ -199,3 +199,13 @@ def interval(values: Sequence[float] | Floats) -> tuple[float, float]:
         return float("nan"), float("nan")
     low, high = np.percentile(known, (2.5, 97.5))
     return float(low), float(high)
+
+
+def mirrored(value: float, drawn: Sequence[float] | Floats) -> tuple[float, float]:
+    """Return the basic bootstrap interval of a figure that cannot be negative and lies higher in draws than in rows.
+
+    Such is the ECE: its bins hold chance, and those of a draw hold it twice. Twice the value less the percentiles takes
+    that back; the percentiles themselves would show good calibration as surely bad where rows are few.
+    """
+    low, high = interval(drawn)
+    return max(2 * value - high, 0.0), max(2 * value - low, 0.0)

@@ -229,16 +229,31 @@ class Modelling:
         return Registry(self.models).read()
 
     def show(self, version: str) -> dict[str, Any]:
-        """Return what a model's bundle tells of it.
+        """Return what a model was made from and its main figures.
 
         Raises:
             NotFound: no such model. InvalidInput: its bundle was altered.
         """
+        entry, manifest = self._told_of(version)
+        kept = ("created_at", "label_policy", "window", "participants", "bands", "n_trees", "feature_set_version")
+        told = manifest["evaluation"]
+        figures = {name: told[name] for name in ("metrics", "intervals", "rivals")}
+        return {**entry, **{name: manifest[name] for name in (*kept, "libraries", "limits")}, **figures}
+
+    def figures(self, version: str) -> dict[str, Any]:
+        """Return all figures of a model on its test: segments, facilities and curves too, some 100 kB.
+
+        Raises:
+            NotFound: no such model. InvalidInput: its bundle was altered.
+        """
+        _, manifest = self._told_of(version)
+        learning = manifest.get("learning_curve")
+        told = {"model_version": version, **manifest["evaluation"], "limits": manifest["limits"]}
+        return told if learning is None else {**told, "learning_curve": learning}
+
+    def _told_of(self, version: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
         registry = Registry(self.models)
-        entry = registry.entry(version)
-        manifest = registry.load(version).manifest
-        kept = ("created_at", "label_policy", "window", "bands", "n_trees", "feature_set_version", "libraries")
-        return {**entry, **{name: manifest[name] for name in kept}, "metrics": manifest["evaluation"]}
+        return registry.entry(version), registry.load(version).manifest
 
     def _material(self, as_of: date | None) -> _Material:
         with self.database.transaction() as tx:

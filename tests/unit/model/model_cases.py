@@ -79,6 +79,7 @@ def bundle_files(version: str) -> dict[str, bytes]:
         "model.txt": trained.booster.model_to_string().encode("ascii"),
         "bundle.json": json.dumps(manifest).encode(),
         "card.md": b"# A model\n",
+        "card.html": b"<!doctype html>\n",
         "iit_lightgbm_model.pkl": b"never read",
     }
 
