@@ -9,7 +9,7 @@ from iit.cli.records import parse_day, write_csv
 from iit.cli.shared import Json, actor, progress_bar, running, say, stage_printer, tell
 from iit.cli.tables import WORKLIST_HEADER, write_scores, write_worklist
 from iit.domain.errors import Conflict, InvalidInput
-from iit.model.card_page import as_page
+from iit.model.card_process import draw_page
 from iit.model.registry import Registry
 from iit.model.scorer import Scorer
 from iit.services.modelling import CardWish
@@ -32,7 +32,7 @@ def train(
     """Train a model on all records, judge it on later cycles, and let it serve if nothing speaks against it."""
     with running() as service, progress_bar() as bar:
         day = None if as_of is None else parse_day(as_of)
-        wish = CardWish(learning=learning_curve, page=as_page)
+        wish = CardWish(learning=learning_curve, page=draw_page)
         tell_stage = stage_printer(bar)
         result = service.modelling.train(
             model_version, as_of=day, out=out, seed=seed, card_wish=wish, progress=tell_stage

@@ -1,6 +1,11 @@
-"""The model card as one page that a browser shows without anything else: its text, with plots in their places."""
+"""The model card as one page that a browser shows without anything else: its text, with plots in their places.
 
+As a program it reads `{"markdown": …, "manifest": …}` and writes the page; `iit.model.card_process` runs it.
+"""
+
+import json
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -57,3 +62,8 @@ def as_page(markdown: str, manifest: Mapping[str, Any]) -> str:
         f"<title>Model card: {manifest['version']}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f"{_HEADING.sub(with_plot, body)}</body>\n</html>\n"
     )
+
+
+if __name__ == "__main__":
+    asked = json.load(sys.stdin.buffer)
+    sys.stdout.buffer.write(as_page(asked["markdown"], asked["manifest"]).encode())

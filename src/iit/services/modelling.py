@@ -50,7 +50,7 @@ class CardWish:
 
     Attributes:
         learning: also measure the learning curve, which costs about one more training.
-        page: writes the card as HTML too (`iit.model.card_page.as_page`, which brings a chart library with it).
+        page: writes the card as HTML too (`iit.model.card_process.draw_page`).
     """
 
     learning: bool = False

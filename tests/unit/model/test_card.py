@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from typing import Any
 from xml.etree import ElementTree
 
@@ -9,9 +11,11 @@ import numpy as np
 import pytest
 from model_cases import a_model, a_patient_flow
 
+from iit.domain.errors import Unavailable
 from iit.model.baselines import fit_baseline
 from iit.model.card import as_markdown
 from iit.model.card_page import as_page
+from iit.model.card_process import draw_page
 from iit.model.evaluate import TestRows, evaluate
 from iit.model.gate import LIMITS
 from iit.model.importance import importance_of
@@ -121,3 +125,17 @@ def test_the_page_stands_alone_and_shows_every_plot() -> None:
     for drawn in re.findall(r"<svg.*?</svg>", PAGE, re.DOTALL):
         ElementTree.fromstring(drawn)  # noqa: S314 our own
     assert len(PAGE) < 1_000_000
+
+
+def test_the_page_drawn_in_a_process_of_its_own_is_the_same() -> None:
+    assert draw_page(CARD, MANIFEST) == PAGE
+
+
+def test_a_page_that_cannot_be_drawn_is_said_to_be_so() -> None:
+    with pytest.raises(Unavailable, match="could not be drawn"):
+        draw_page(CARD, {"version": "v1", "evaluation": {}})
+
+
+def test_neither_the_service_nor_a_command_loads_the_chart_library() -> None:
+    asked = "import sys, iit.asgi, iit.cli.main; sys.exit('matplotlib' in sys.modules)"
+    subprocess.run([sys.executable, "-c", asked], check=True)

@@ -64,6 +64,11 @@ def test_each_simple_rival_must_be_beaten(rival: str, score: float, n: int) -> N
         pytest.param({"auroc_ahead_low": 0.0}, "not shown to beat the champion", id="it may be a tie"),
         pytest.param({"auroc_ahead_low": 0.0001}, None, id="it ranks better"),
         pytest.param({"auroc_ahead_low": -0.005, "brier_ahead_low": 0.0001}, None, id="it tells better risks"),
+        pytest.param(
+            {"auroc": 0.781, "auroc_ahead": -0.001, "auroc_ahead_low": -0.004, "brier_ahead_low": 0.0001},
+            None,
+            id="it tells better risks and ranks a little worse",
+        ),
         pytest.param({"auroc_ahead_low": -0.0051, "brier_ahead_low": 0.0001}, "may rank worse", id="and ranks worse"),
         pytest.param({"brier_ahead_low": -0.001}, None, id="it ranks better, risks are at the limit"),
         pytest.param({"brier_ahead_low": -0.0011}, "may tell worse risks", id="it ranks better, risks are worse"),
