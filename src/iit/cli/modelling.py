@@ -18,6 +18,11 @@ from iit.store.predictions import PredictionRow
 
 models = typer.Typer(help="The registry of models.", no_args_is_help=True)
 
+_VIEWS = {
+    "at_pickup": "on pick-up days alone", "unseen_patients": "of unseen patients",
+    "unseen_facilities": "of unseen facilities",
+}  # fmt: skip
+
 Day = Annotated[str | None, typer.Option(help="YYYY-MM-DD; nothing known later is used.")]
 
 
@@ -181,8 +186,15 @@ def _print_evaluation(version: str, told: dict[str, Any]) -> None:
     for name in ("auroc", "auprc", "lift", "brier", "ece", "calibration_slope", "recall_top_20", "ppv_top_20"):
         low, high = intervals.get(name, (float("nan"), float("nan")))
         say(f"  {name:<18} {metrics[name]:.4f}  ({low:.4f} to {high:.4f})")
+    for name, words in _VIEWS.items():
+        if told[name] is not None:
+            low, high = told[f"intervals_{name}"]["auroc"]
+            say(f"  AUROC {words:<24} {told[name]['auroc']:.4f}  ({low:.4f} to {high:.4f})")
     for name, figures in told["rivals"].items():
-        say(f"  AUROC of the {name:<20} {figures['auroc']:.4f}")
+        low, high = figures.get("auroc_ahead_low", float("nan")), figures.get("auroc_ahead_high", float("nan"))
+        say(f"  AUROC of the {name:<20} {figures['auroc']:.4f}  ahead by {figures['auroc_ahead']:+.4f} "
+            f"({low:+.4f} to {high:+.4f})")  # fmt: skip
+    say(f"  {len(told['segments'])} segments judged, {len(told['segments_omitted'])} too small to tell; see --json")
     limit = told["limit"]
     if limit is not None:
         say(f"  reachable without seeing the hidden frailty: AUROC {limit['auroc_reachable']:.4f} "

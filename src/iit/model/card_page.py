@@ -32,7 +32,8 @@ code{font-size:.92em;background:#f1f3f5;padding:.05em .3em;border-radius:3px}
 figure{margin:1rem 0}
 figure svg{max-width:100%;height:auto}
 th:not(:first-child){max-width:9rem}
-@media print{td:not(:first-child){white-space:normal}table{font-size:.7rem}}
+@page{size:landscape}
+@media print{td:not(:first-child){white-space:normal}table{font-size:.62rem}th,td{padding:.2rem .4rem}}
 @media print{body{margin:0;max-width:none}h2,h3{break-after:avoid}figure,tr{break-inside:avoid}}
 """
 _HEADING: Final = re.compile(r"<h3>([^<]+)</h3>\n")

@@ -149,12 +149,17 @@ def _facilities(lists: Floats, drawn: list[Floats]) -> dict[str, Any]:
         for name, below in zip(top_names(share), (1, 2 + 2 * place), strict=True):
             hits = 3 + 2 * place
             values = lists[chosen, hits] / lists[chosen, below]
-            with np.errstate(invalid="ignore"):
-                medians = [float(np.nanmedian(one[chosen, hits] / one[chosen, below])) for one in drawn]
+            medians = [_median(one[chosen, hits], one[chosen, below]) for one in drawn]
             low, high = interval(medians)
             spread = {word: float(np.percentile(values, at)) for word, at in _PERCENTILES.items()}
             told[name] = {**spread, "median_low": low, "median_high": high}
     return told
+
+
+def _median(part: Floats, whole: Floats) -> float:
+    """Return the median share over facilities of which a draw holds anything; NaN if of none."""
+    known = whole > 0
+    return float(np.median(part[known] / whole[known])) if known.any() else float("nan")
 
 
 def _decision_curve(whole: Measured, drawn: list[Measured]) -> dict[str, list[float]]:

@@ -21,6 +21,7 @@ class Limits:
         segment_observed_expected: as above, in a segment of who and where.
         segment_recall_gap: recall at the top 20 % that such a segment may fall behind that of all.
         segment_rows: landmarks from which on a segment is judged.
+        segment_patients: patients from which on; the interval of fewer is too narrow to be believed.
     """
 
     ece: float = 0.02
@@ -32,6 +33,7 @@ class Limits:
     segment_observed_expected: tuple[float, float] = (0.67, 1.5)
     segment_recall_gap: float = 0.2
     segment_rows: int = 500
+    segment_patients: int = 100
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers."""
@@ -103,7 +105,7 @@ def _badly_calibrated(metrics: Mapping[str, float], intervals: Mapping[str, Any]
 
 def _segments_behind(evaluation: Mapping[str, Any], limits: Limits) -> Iterator[str]:
     for name, figures in evaluation["segments"].items():
-        if figures["n"] < limits.segment_rows:
+        if figures["n"] < limits.segment_rows or figures["n_patients"] < limits.segment_patients:
             continue
         yield from _ranked_worse(name, figures, evaluation["reference"], limits)
         if family_of(name) in FAIRNESS:

@@ -12,6 +12,7 @@ from iit.model.dataset import Dataset
 from iit.model.evaluate import ROUNDS
 from iit.model.ranking import GROUP_FIGURES, Order, draws, interval
 from iit.model.split import Split
+from iit.model.train import train
 
 Floats = NDArray[np.float64]
 Grow = Callable[[Split], Callable[[NDArray[np.float32]], Floats]]
@@ -19,6 +20,28 @@ Grow = Callable[[Split], Callable[[NDArray[np.float32]], Floats]]
 SHARES: Final = (0.125, 0.25, 0.5)
 _LEAST_POSITIVES: Final = 50
 _FIGURES: Final = ("auroc", "auprc", "brier")
+
+
+def training_of(dataset: Dataset, features: NDArray[np.float32], *, seed: int, threads: int) -> Grow:
+    """Return how to train on parts of r rows: what `learning_curve` asks for.
+
+    Args:
+        dataset: r rows.
+        features: (r, 98).
+        seed: of everything drawn by chance.
+        threads: for growing trees.
+    """
+
+    def grow(parts: Split) -> Callable[[NDArray[np.float32]], Floats]:
+        trained = train(dataset, features, parts, seed=seed, threads=threads)
+
+        def risk(rows: NDArray[np.float32]) -> Floats:
+            raw = np.asarray(trained.booster.predict(rows, raw_score=True, num_threads=threads), np.float64)
+            return trained.calibrator.apply(raw)
+
+        return risk
+
+    return grow
 
 
 def learning_curve(

@@ -6,7 +6,6 @@ import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +22,7 @@ from iit.model.bundle import EXPORT, PAGE, check_version, write_bundle
 from iit.model.dataset import Dataset, build_dataset, features_of, thinned
 from iit.model.evaluate import TestRows, evaluate
 from iit.model.importance import importance_of
-from iit.model.learning import learning_curve
+from iit.model.learning import learning_curve, training_of
 from iit.model.participants import participants_of
 from iit.model.registry import Registry
 from iit.model.scorer import Scorer
@@ -36,6 +35,7 @@ from iit.store.database import Database
 from iit.store.truths import Truth
 
 _THREADS: Final = 2
+_KEPT_BY_SEGMENT: Final = ("auroc", "auprc", "observed_expected", "prevalence", "recall_top_20", "selected_top_20")
 
 LABEL_POLICY = (
     "1 if there is no ARV pick-up within 28 days after the expected day (pick-up + days supplied), 0 if there is; "
@@ -156,7 +156,7 @@ class Modelling:
         manifest |= {"evaluation": evaluation, "importance": importance_of(trained.booster, rows.features)}
         if card_wish.learning:
             tell("measuring the learning curve", 0, 1)
-            grow = partial(_risks_of_training, dataset, features, seed=seed)
+            grow = training_of(dataset, features, seed=seed, threads=_THREADS)
             manifest["learning_curve"] = learning_curve(dataset, features, parts, grow=grow, whole=risk, seed=seed)
         digest = write_bundle(target, version, _files(trained.booster, manifest, objections, card_wish))
         if out is None:
@@ -217,6 +217,7 @@ class Modelling:
             "scorecard": scorer.bundle.scorecard.risk(features),
             "single feature": SingleFeature.of(manifest["single_feature"]).score(features),
             "logistic regression": LogisticBaseline.of(manifest["logistic"]).risk(features),
+            **({} if chosen == registry.champion() else self._champion_scores(features)),
         }
         told = evaluate(risk, rows, rivals)
         if rows_to is not None:
@@ -294,7 +295,7 @@ class Modelling:
     def _keep_metrics(self, version: str, evaluation: dict[str, Any]) -> None:
         values = {(name, "all"): value for name, value in evaluation["metrics"].items() if np.isfinite(value)}
         for segment, figures in evaluation["segments"].items():
-            values[("auroc", segment)] = figures["auroc"]
+            values |= {(name, segment): figures[name] for name in _KEPT_BY_SEGMENT if name in figures}
         with self.database.transaction() as tx:
             metric_store.save(tx, version, values)
 
@@ -350,18 +351,6 @@ def _truth_of(material: _Material, dataset: Dataset) -> NDArray[np.float64] | No
         if truth is not None:
             told[row] = truth.risk, truth.reachable[landmark]
     return told
-
-
-def _risks_of_training(
-    dataset: Dataset, features: NDArray[np.float32], parts: Split, *, seed: int
-) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
-    trained = train(dataset, features, parts, seed=seed, threads=_THREADS)
-
-    def risk(rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        raw = np.asarray(trained.booster.predict(rows, raw_score=True, num_threads=_THREADS), np.float64)
-        return trained.calibrator.apply(raw)
-
-    return risk
 
 
 def _files(booster: Any, manifest: dict[str, Any], objections: list[str], wish: CardWish) -> dict[str, bytes]:

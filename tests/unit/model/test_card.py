@@ -76,6 +76,13 @@ def test_it_has_all_headings_in_order() -> None:
     assert [line for line in CARD.splitlines() if line.startswith("#")] == HEADINGS
 
 
+def test_a_learning_curve_that_was_not_measured_is_not_mentioned() -> None:
+    manifest = {name: one for name, one in MANIFEST.items() if name != "learning_curve"}
+    card = as_markdown(manifest, MANIFEST["evaluation"], [])
+    assert "earning curve" not in card
+    assert as_page(card, manifest).count("<figure") == 4
+
+
 def test_nothing_stands_for_a_figure_that_is_not_known() -> None:
     assert not re.search(r"\bnan\b|\bNone\b(?!\.)|\binf\b|Undefined|TODO|TBD|\{\{|\{%|<[a-z]", CARD)
     assert "\n\n\n" not in CARD

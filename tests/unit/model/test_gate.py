@@ -11,7 +11,7 @@ CHAMPION = {
     "brier": 0.1, "brier_ahead": 0.001, "brier_ahead_low": -0.0002, "brier_ahead_high": 0.002,
 }  # fmt: skip
 WOMEN = {
-    "n": 500.0, "auroc": 0.75, "reference_auroc": 0.74, "reference_ahead": 0.01, "reference_ahead_high": 0.02,
+    "n": 500.0, "n_patients": 100.0, "auroc": 0.75, "reference_auroc": 0.74, "reference_ahead": 0.01, "reference_ahead_high": 0.02,
     "observed_expected": 1.1, "observed_expected_low": 0.9, "observed_expected_high": 1.3,
     "recall_top_20": 0.5, "recall_top_20_high": 0.6,
 }  # fmt: skip
@@ -122,6 +122,7 @@ def test_a_segment_left_behind_is_a_reason(figures: dict, reason: str | None) ->
     told = with_segment(**figures)
     assert [reason in one and one.startswith("segment sex: female: ") for one in told] == ([True] if reason else [])
     assert with_segment(**figures, n=LIMITS.segment_rows - 1) == []
+    assert with_segment(**figures, n_patients=LIMITS.segment_patients - 1) == []
 
 
 def test_days_of_the_cycle_are_compared_with_the_reference_only() -> None:
