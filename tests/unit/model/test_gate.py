@@ -11,7 +11,8 @@ CHAMPION = {
     "brier": 0.1, "brier_ahead": 0.001, "brier_ahead_low": -0.0002, "brier_ahead_high": 0.002,
 }  # fmt: skip
 WOMEN = {
-    "n": 500.0, "n_patients": 100.0, "auroc": 0.75, "reference_auroc": 0.74, "reference_ahead": 0.01, "reference_ahead_high": 0.02,
+    "n": 500.0, "n_patients": 100.0, "auroc": 0.75,
+    "reference_auroc": 0.74, "reference_ahead": 0.01, "reference_ahead_high": 0.02,
     "observed_expected": 1.1, "observed_expected_low": 0.9, "observed_expected_high": 1.3,
     "recall_top_20": 0.5, "recall_top_20_high": 0.6,
 }  # fmt: skip
