@@ -38,8 +38,8 @@ _OF_VIEWS: Final = ("auroc", "auprc", "ece", "calibration_slope", "recall_top_20
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table; columns whose first cell begins like a number stand to the right."""
-    aligned = ["---:" if cell[:1] in (*"0123456789+-",) else "---" for cell in rows[0]]
+    """Return a table; columns after the first whose first cell begins like a number stand to the right."""
+    aligned = ["---", *("---:" if cell[:1] in set("0123456789+-") else "---" for cell in rows[0][1:])]
     return "".join(f"| {' | '.join(line)} |\n" for line in (head, aligned, *rows))
 
 
