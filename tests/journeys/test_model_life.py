@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import joblib
@@ -15,7 +16,7 @@ from iit.domain.interruption import GRACE_DAYS
 from iit.domain.record import day_number
 from iit.model.bundle import EXPORT, load_bundle
 from iit.model.dataset import build_dataset, features_of
-from iit.model.gate import objections
+from iit.model.gate import LIMITS, objections
 from iit.model.metrics import auroc
 from iit.model.registry import Registry
 from iit.model.scorer import Scorer
@@ -46,6 +47,26 @@ def test_evaluating_again_gives_the_same_figures(running: Running) -> None:
     again = running.service.modelling.evaluate()
     assert again["metrics"]["auroc"] == pytest.approx(running.training.evaluation["metrics"]["auroc"], abs=1e-3)
     assert again["metrics"]["n"] == running.training.evaluation["metrics"]["n"]
+
+
+def test_simple_rivals_are_judged_on_the_rows_that_were_asked_for(running: Running) -> None:
+    told = running.training.evaluation["rivals"]
+    again = running.service.modelling.evaluate()["rivals"]
+    later = running.service.modelling.evaluate(since=UNTIL - timedelta(days=150))["rivals"]
+    assert again.keys() == later.keys() == told.keys()
+    for name, one in told.items():
+        assert again[name]["auroc"] == pytest.approx(one["auroc"], abs=2e-3), name
+        assert later[name]["auroc"] != again[name]["auroc"], name
+
+
+def test_figures_shown_are_those_of_the_training_and_few(running: Running) -> None:
+    shown, figures = running.service.modelling.show("v0.1"), running.service.modelling.figures("v0.1")
+    told = json.loads(json.dumps(running.training.evaluation))
+    assert shown["metrics"] == figures["metrics"] == told["metrics"]
+    assert figures["segments"] == told["segments"]
+    assert shown["limits"] == json.loads(json.dumps(LIMITS.as_dict()))
+    assert len(json.dumps(shown)) < 20_000
+    assert len(json.dumps(figures)) < 200_000
 
 
 def test_evaluation_rows_hold_what_was_promised(running: Running) -> None:
@@ -179,11 +200,12 @@ def test_the_exported_file_is_the_same_model(running: Running) -> None:
 
 def test_the_gate_names_what_speaks_against_a_model(running: Running) -> None:
     told = json.loads(json.dumps(running.training.evaluation))
-    told["rivals"] = {"champion": {"auroc": 0.99}}
-    told["intervals"] |= {"ece": [0.03, 0.05], "calibration_slope": [0.4, 0.6]}
+    told["segments"] = {}
+    told["rivals"] = {"scorecard": {"auroc": 0.99}}
+    told["intervals"] |= {"ece": [0.03, 0.05], "calibration_slope": [0.4, 0.6], "observed_expected": [0.9, 1.1]}
     found = objections(told)
     assert len(found) == 3
-    assert "does not beat the champion" in found[0]
+    assert "does not beat the scorecard" in found[0]
 
 
 def test_scoring_twice_stores_nothing_twice(running: Running) -> None:

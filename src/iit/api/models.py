@@ -47,7 +47,7 @@ def roll_back(service: ServiceDep, who: Manager) -> dict[str, Any]:
 
 @router.get("/{version}")
 def show_model(version: str, service: ServiceDep, _who: Reader) -> dict[str, Any]:
-    """Show a model: training window, label policy, metrics, bands."""
+    """Show a model: what it was made from, label policy, bands, main figures with intervals, limits for service."""
     return service.modelling.show(version)
 
 
@@ -60,5 +60,5 @@ def promote(version: str, service: ServiceDep, who: Manager, *, force: bool = Fa
 
 @router.get("/{version}/metrics")
 def model_metrics(version: str, service: ServiceDep, _who: Reader) -> dict[str, Any]:
-    """Show the figures of a model."""
-    return {"model_version": version, "metrics": service.modelling.show(version)["metrics"]}
+    """Show all figures of a model on its test, with intervals: by segment, facility, threshold, beside rivals."""
+    return service.modelling.figures(version)

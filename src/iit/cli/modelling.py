@@ -10,12 +10,19 @@ from iit.cli.records import parse_day, write_csv
 from iit.cli.shared import Json, operator, progress_bar, running, say, stage_printer, tell
 from iit.cli.tables import WORKLIST_HEADER, write_scores, write_worklist
 from iit.domain.errors import InvalidInput
+from iit.model.card_process import draw_page
 from iit.model.registry import Registry
 from iit.model.scorer import Scorer
+from iit.services.modelling import CardWish
 from iit.services.scoring import ScoringWish
 from iit.store.predictions import PredictionRow
 
 models = typer.Typer(help="The registry of models.", no_args_is_help=True)
+
+_VIEWS = {
+    "at_pickup": "on pick-up days alone", "unseen_patients": "of unseen patients",
+    "unseen_facilities": "of unseen facilities",
+}  # fmt: skip
 
 Day = Annotated[str | None, typer.Option(help="YYYY-MM-DD; nothing known later is used.")]
 
@@ -25,12 +32,17 @@ def train(
     as_of: Day = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the bundle; then it is not registered.")] = None,
     seed: int = 1,
+    learning_curve: Annotated[bool, typer.Option(help="Measure it too; costs about one more training.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train a model on all records, judge it on later cycles, and let it serve if nothing speaks against it."""
     with running() as service, progress_bar() as bar:
         day = None if as_of is None else parse_day(as_of)
-        result = service.modelling.train(model_version, as_of=day, out=out, seed=seed, progress=stage_printer(bar))
+        wish = CardWish(learning=learning_curve, page=draw_page)
+        tell_stage = stage_printer(bar)
+        result = service.modelling.train(
+            model_version, as_of=day, out=out, seed=seed, card_wish=wish, progress=tell_stage
+        )
     if as_json:
         tell({"model_version": result.version, "promoted": result.promoted, "objections": result.objections,
               **result.evaluation})  # fmt: skip
@@ -190,8 +202,15 @@ def _print_evaluation(version: str, told: dict[str, Any]) -> None:
     for name in ("auroc", "auprc", "lift", "brier", "ece", "calibration_slope", "recall_top_20", "ppv_top_20"):
         low, high = intervals.get(name, (float("nan"), float("nan")))
         say(f"  {name:<18} {metrics[name]:.4f}  ({low:.4f} to {high:.4f})")
+    for name, words in _VIEWS.items():
+        if told[name] is not None:
+            low, high = told[f"intervals_{name}"]["auroc"]
+            say(f"  AUROC {words:<24} {told[name]['auroc']:.4f}  ({low:.4f} to {high:.4f})")
     for name, figures in told["rivals"].items():
-        say(f"  AUROC of the {name:<20} {figures['auroc']:.4f}")
+        low, high = figures.get("auroc_ahead_low", float("nan")), figures.get("auroc_ahead_high", float("nan"))
+        say(f"  AUROC of the {name:<20} {figures['auroc']:.4f}  ahead by {figures['auroc_ahead']:+.4f} "
+            f"({low:+.4f} to {high:+.4f})")  # fmt: skip
+    say(f"  {len(told['segments'])} segments judged, {len(told['segments_omitted'])} too small to tell; see --json")
     limit = told["limit"]
     if limit is not None:
         say(f"  reachable without seeing the hidden frailty: AUROC {limit['auroc_reachable']:.4f} "

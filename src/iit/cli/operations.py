@@ -17,9 +17,11 @@ from iit.domain.access import Role
 from iit.domain.errors import Conflict
 from iit.features.registry import FEATURE_NAMES
 from iit.ingest.sources import documents
+from iit.model.card_process import draw_page
 from iit.model.registry import Registry
 from iit.services import contexts
 from iit.services.keys import KeyWish
+from iit.services.modelling import CardWish
 from iit.services.scoring import ScoringWish
 from iit.services.truths import keep_truths
 from iit.store import migrate
@@ -94,7 +96,7 @@ def _fill(service: Service, patients: int) -> None:
         say(f"{patients} synthetic patients imported")
     if service.modelling.listing()["champion"] is None:
         with progress_bar() as bar:
-            result = service.modelling.train("v1.0", progress=stage_printer(bar))
+            result = service.modelling.train("v1.0", card_wish=CardWish(page=draw_page), progress=stage_printer(bar))
         for objection in result.objections:
             say(f"serving although: {objection}")
         if not result.promoted:

@@ -1,7 +1,8 @@
 """A model bundle: the folder that holds all a model needs, checked whole before anything of it is believed.
 
-`model.txt` (LightGBM's text), `bundle.json` (numbers), `card.md`, and `SHA256SUMS` of them and of the exported
-`iit_lightgbm_model.pkl`. The export is for other tools; it is never read here, since unpickling runs code.
+`model.txt` (LightGBM's text), `bundle.json` (numbers), `card.md`, and `SHA256SUMS` of them, of `card.html` (the card
+with plots, where they were drawn) and of the exported `iit_lightgbm_model.pkl`. The export is for other tools; it is
+never read here, since unpickling runs code.
 """
 
 import errno
@@ -23,12 +24,14 @@ from iit.model.calibrate import Calibrator
 from iit.model.scorecard import Scorecard
 
 EXPORT: Final = "iit_lightgbm_model.pkl"
+PAGE: Final = "card.html"
 SUMS: Final = "SHA256SUMS"
 _NEEDED: Final = ("model.txt", "bundle.json", "card.md")
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NOT_VERSIONS: Final = ("registry.json", SUMS, EXPORT)  # names that mean something else in the folder of models
 _LARGEST: Final[Mapping[str, int]] = {  # bytes
-    "model.txt": 200_000_000, "bundle.json": 20_000_000, "card.md": 5_000_000, EXPORT: 500_000_000, SUMS: 4_000,
+    "model.txt": 200_000_000, "bundle.json": 20_000_000, "card.md": 5_000_000, PAGE: 20_000_000, EXPORT: 500_000_000,
+    SUMS: 4_000,
 }  # fmt: skip
 
 
@@ -157,7 +160,7 @@ def _read_checked(folder: Path, expected_hash: str | None) -> dict[str, bytes]:
     for line in sums.decode("ascii", "replace").splitlines():
         digest, _, name = line.partition("  ")
         wanted[name] = digest
-    if not {*_NEEDED} <= set(wanted) <= {*_NEEDED, EXPORT} or sums != sums_of(wanted):
+    if not {*_NEEDED} <= set(wanted) <= {*_NEEDED, PAGE, EXPORT} or sums != sums_of(wanted):
         raise InvalidInput(f"model {folder.name}: {SUMS} does not name just the files of a bundle", place="model")
     _check_names(folder, set(wanted))
     contents = {}

@@ -1,60 +1,63 @@
-"""The model card: what a model is for, what it was made from, how good it is and where it is not."""
+"""The model card: what a model is for, what it was made from, how good it is and where it is not.
 
-from collections.abc import Mapping
-from typing import Any
+Headings follow TRIPOD+AI (Collins et al., BMJ 2024;385:e078378). The text is generated: what the software cannot know,
+it says it does not know.
+"""
 
-SHOWN = (
-    "auroc", "auprc", "lift", "brier", "ece", "calibration_intercept", "calibration_slope",
-    "recall_top_10", "recall_top_20", "recall_top_25", "ppv_top_10", "ppv_top_20", "ppv_top_25",
-)  # fmt: skip
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-def as_markdown(manifest: Mapping[str, Any], evaluation: Mapping[str, Any], objections: list[str]) -> str:
-    """Return the card of a model as Markdown."""
-    window = manifest["window"]
-    lines = [
-        f"# Model {manifest['version']}",
-        "",
-        "## Intended use",
-        "",
-        "Ranks patients on HIV treatment by the probability that the current refill cycle ends in an interruption",
-        "(no pick-up within 28 days after the expected day), so that a facility can call, remind or visit those it",
-        "can reach. It supports people who decide; it is no reason to withhold care, and says nothing about",
-        "transferred-out patients, pre- or post-exposure prophylaxis.",
-        "",
-        "## Data",
-        "",
-        f"- Records judged as of {window['as_of']}; {window['n_patients']} patients, {window['n_rows']} landmarks.",
-        f"- Trained on labels known by {window['train_until']}, calibrated to {window['calibrate_until']},",
-        "  tested on cycles that began later.",
-        f"- {'Synthetic cohort: these figures say nothing about people.' if window['synthetic'] else 'Real records.'}",
-        f"- Label: {manifest['label_policy']}",
-        "",
-        "## Figures on the test window",
-        "",
-        "| figure | value | 95 % interval |",
-        "|---|---|---|",
-    ]
-    for name in SHOWN:
-        low, high = evaluation["intervals"].get(name, (float("nan"), float("nan")))
-        lines.append(f"| {name} | {evaluation['metrics'][name]:.4f} | {low:.4f} to {high:.4f} |")
-    lines += ["", "## Beside others, AUROC on the same rows", "", "| model | AUROC |", "|---|---|"]
-    lines += [f"| {name} | {figures['auroc']:.4f} |" for name, figures in evaluation["rivals"].items()]
-    lines += ["", "## Segments", "", "| segment | rows | interrupted | mean risk | AUROC |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {name} | {one['n']:.0f} | {one['prevalence']:.4f} | {one['mean_risk']:.4f} | {one['auroc']:.4f} |"
-        for name, one in evaluation["segments"].items()
-    ]
-    lines += ["", "## Scorecard", "", "The last resort when the trees cannot score. Log-odds; add the base.", ""]
-    lines += _points(manifest["scorecard"])
-    lines += ["", "## Objections to service", ""]
-    lines += [f"- {one}" for one in objections] or ["None."]
-    return "\n".join(lines) + "\n"
+from iit.features.registry import FEATURES
+from iit.model import card_tables
+from iit.model.evaluate import LEAST_EITHER, LEAST_ROWS, ROUNDS
+
+PLOTS_UNDER: Final[Mapping[str, str]] = {
+    "Calibration": "reliability",
+    "Net benefit": "decision_curve",
+    "Precision and recall": "precision_recall",
+    "Fairness: results": "segments",
+    "Learning curve": "learning_curve",
+}
+"""Which plot stands under which heading, where a page can show plots."""
+
+_TEMPLATES: Final = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    undefined=StrictUndefined,  # a figure that is not there stops the card instead of leaving a hole
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    autoescape=False,  # noqa: S701 Markdown of numbers and words of our own
+)
 
 
-def _points(card: Mapping[str, Any]) -> list[str]:
-    lines = ["| feature | from | points |", "|---|---|---|", f"| base | | {card['base']:+.2f} |"]
-    for name, edges, points in zip(card["features"], card["edges"], card["points"], strict=True):
-        starts = ["lowest", *(f"{edge:g}" for edge in edges), "unknown"]
-        lines += [f"| {name} | {start} | {point:+.2f} |" for start, point in zip(starts, points, strict=True)]
-    return lines
+def as_markdown(manifest: Mapping[str, Any], evaluation: Mapping[str, Any], objections: Sequence[str]) -> str:
+    """Return the card of a model as Markdown.
+
+    Args:
+        manifest: of the bundle.
+        evaluation: as `evaluate` told of the test window.
+        objections: of the gate.
+    """
+    rivals = evaluation["rivals"].items()
+    return _TEMPLATES.get_template("card.md.jinja").render(
+        manifest=manifest,
+        evaluation=evaluation,
+        objections=objections,
+        window=manifest["window"],
+        flow=manifest["participants"],
+        test=manifest["participants"]["parts"]["test"],
+        limits=manifest["limits"],
+        metrics=evaluation["metrics"],
+        intervals=evaluation["intervals"],
+        not_shown=[name for name, one in rivals if not one.get("auroc_ahead_low", 0.0) > 0],
+        n_features=len(FEATURES),
+        rounds=ROUNDS,
+        least_rows=LEAST_ROWS,
+        least_either=LEAST_EITHER,
+        tables=card_tables,
+        count="{:,}".format,
+        percent=card_tables.percent,
+    )

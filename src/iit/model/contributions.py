@@ -230,7 +230,7 @@ def _contributions(
     n_features, n_nodes, n_trees = rows.shape[1], len(feature), np.uint64(len(roots) - 1)
     largest = 1
     for t in range(n_trees):
-        largest = max(largest, int(roots[t + _ONE] - roots[t]))
+        largest = max(largest, int(np.int64(roots[t + _ONE] - roots[t])))
     values, states = np.empty(n_features), np.empty(n_features, np.uint8)
     goes_left, follows, step_rows = (
         np.empty(n_nodes, np.uint8),

@@ -83,6 +83,8 @@ def all_metrics(risk: Floats, label: Labels, facility: NDArray[np.int64]) -> dic
     figures = {
         "n": float(len(label)),
         "prevalence": prevalence,
+        "mean_risk": float(risk.mean()),
+        "observed_expected": float(label.sum() / risk.sum()),
         "auroc": auroc(risk, label),
         "auprc": precision,
         "lift": precision / prevalence if prevalence else float("nan"),
@@ -105,8 +107,8 @@ def bootstrap(
     """Return 95 % intervals of all figures, drawing whole patients with replacement. Deterministic for a seed."""
     ranking = Ranking(risk, label, facility)
     drawn = [
-        ranking.figures(weights)
+        ranking.measure(weights).whole
         for weights in draws(patient, rounds=rounds, seed=seed)
-        if 0 < weights @ label < weights.sum()
+        if len(np.unique(label[weights > 0])) == 2
     ]
     return {name: interval([one[name] for one in drawn]) for name in (drawn[0] if drawn else {})}

@@ -1,28 +1,33 @@
 """Figures of rows that count several times or not at all: what a bootstrap needs, without sorting again each round.
 
-`Ranking(risk, label, facility).figures(weights)` equals `all_metrics` of the rows repeated as often as they weigh.
+`Ranking(risk, label, facility).measure(weights).whole` equals `all_metrics` of the rows repeated as often as they
+weigh.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from iit.model.logistic import fit_logistic, sigmoid
+from iit.model import tally
+from iit.model.logistic import fit_logistic
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Groups = NDArray[np.uint16]
+Weights = NDArray[np.uint8]
 
 TOP_SHARES: Final = (0.10, 0.20, 0.25)
-BINS: Final = 15
-THRESHOLDS: Final = (0.05, 0.1, 0.2, 0.3)  # of net benefit
+BINS: Final = 15  # of ECE
+CURVE: Final = tuple(place / 100 for place in range(1, 51))  # thresholds of the decision curve
+THRESHOLDS: Final = (0.05, 0.1, 0.2, 0.3)  # those of them that stand among the figures
+RELIABILITY_BINS: Final = 10
 
-_NEWTON_STEPS: Final = 8  # from the line through all rows
-_NEAR_ENOUGH: Final = 1e-5  # a step's error is about its square
+_NEAR_ENOUGH: Final = 1e-4
 
 
-def draws(cluster: Ints, *, rounds: int, seed: int) -> Iterator[Floats]:
+def draws(cluster: Ints, *, rounds: int, seed: int) -> Iterator[Weights]:
     """Yield (n,) weights of rows: how often each row's cluster (a patient) was drawn with replacement.
 
     Args:
@@ -30,136 +35,11 @@ def draws(cluster: Ints, *, rounds: int, seed: int) -> Iterator[Floats]:
         rounds: how many draws.
         seed: the same seed gives the same draws.
     """
-    clusters, place = np.unique(cluster, return_inverse=True)
+    clusters, place = np.unique(cluster, return_inverse=True)  # a patient drawn 256 times will not be met
     rng = np.random.default_rng(seed)
     for _ in range(rounds):
         drawn = np.bincount(rng.integers(0, len(clusters), len(clusters)), minlength=len(clusters))
-        yield drawn[place].astype(np.float64)
-
-
-class _Ties:
-    """Rows in rising order of a score, in groups of equal ones."""
-
-    def __init__(self, score: Floats) -> None:
-        self.order = np.argsort(score, kind="stable")
-        self._ends = np.flatnonzero(np.append(np.diff(score[self.order]) != 0, True))
-
-    def sums(self, values: Floats) -> Floats:
-        """Return the sum of values, (n,) in rising order, over each group."""
-        return np.diff(np.cumsum(values)[self._ends], prepend=0.0)
-
-    def auroc(self, weights: Floats, label: Ints) -> float:
-        """Return the AUROC of weighed rows, both (n,) in the order of the rows given."""
-        w = weights[self.order]
-        hits = w * label[self.order]
-        return auroc_of(self.sums(hits), self.sums(w - hits))
-
-
-class Ranking:
-    """Rows in the order of their risk, sorted once.
-
-    Args:
-        risk: (n,) in (0, 1).
-        label: (n,) 0 or 1.
-        facility: (n,) place of the facility that would follow up.
-    """
-
-    def __init__(self, risk: Floats, label: Ints, facility: Ints) -> None:
-        self._ties = _Ties(risk)
-        self._order = self._ties.order
-        self._risk = risk[self._order]
-        self._label = label[self._order].astype(np.float64)
-        self._odds = np.log(self._risk / (1 - self._risk))
-        self._odds_squared = self._odds**2
-        self._squared_error = (self._risk - self._label) ** 2
-        self._line = calibration_line_of(self._odds, self._label)
-        self._by_facility = np.lexsort((np.arange(len(risk)), -risk, facility))
-        _, self._facility = np.unique(facility[self._by_facility], return_inverse=True)
-        self._facility_label = label[self._by_facility]
-
-    def figures(self, weights: Floats) -> dict[str, float]:
-        """Return every figure of `all_metrics`; `weights` (n,) are whole numbers in the order of the rows given."""
-        w = weights[self._order]
-        total, positives = float(w.sum()), float(w @ self._label)
-        prevalence = positives / total
-        hits = self._ties.sums(w * self._label)
-        precision = self._auprc(w)
-        intercept, slope = self._calibration(w)
-        found = {
-            "n": total,
-            "prevalence": prevalence,
-            "auroc": auroc_of(hits, self._ties.sums(w) - hits),
-            "auprc": precision,
-            "lift": precision / prevalence if prevalence else float("nan"),
-            "brier": float(w @ self._squared_error) / total,
-            "ece": self._ece(w),
-            "calibration_intercept": intercept,
-            "calibration_slope": slope,
-        }
-        chosen = weights[self._by_facility]
-        for share in TOP_SHARES:
-            recall, ppv = self._top(chosen, share)
-            found |= dict(zip(top_names(share), (recall, ppv), strict=True))
-        for threshold in THRESHOLDS:
-            found[f"net_benefit_{threshold}"] = self._net_benefit(w, threshold)
-        return found
-
-    def _auprc(self, w: Floats) -> float:
-        hits, rows = np.cumsum(self._ties.sums(w * self._label)[::-1]), np.cumsum(self._ties.sums(w)[::-1])
-        precision = np.divide(hits, rows, out=np.zeros_like(hits), where=rows > 0)
-        return float(precision @ np.diff(hits, prepend=0.0) / hits[-1]) if hits[-1] else float("nan")
-
-    def _ece(self, w: Floats) -> float:
-        gap = np.append(0.0, np.cumsum(w * (self._risk - self._label)))
-        rows = np.append(0.0, np.cumsum(w))
-        total = int(rows[-1])
-        sizes = np.full(BINS, total // BINS)
-        sizes[: total % BINS] += 1  # as np.array_split does
-        edges = np.append(0, np.cumsum(sizes))
-        return float(np.abs(np.diff(np.interp(edges, rows, gap))).sum() / total)
-
-    def _calibration(self, w: Floats) -> tuple[float, float]:
-        """Return (intercept, slope) by Newton steps from the line through all rows."""
-        intercept, slope, level = self._line
-        for _ in range(_NEWTON_STEPS):
-            risk = sigmoid(self._odds + intercept)
-            step = float(w @ (self._label - risk)) / max(float(w @ (risk * (1 - risk))), 1e-12)
-            intercept += step
-            if abs(step) < _NEAR_ENOUGH:
-                break
-        for _ in range(_NEWTON_STEPS):
-            risk = sigmoid(slope * self._odds + level)
-            error, bend = w * (self._label - risk), w * (risk * (1 - risk))
-            b0, b1, b2 = float(bend.sum()), float(bend @ self._odds), float(bend @ self._odds_squared)
-            g0, g1 = float(error.sum()), float(error @ self._odds)
-            scale = max(b0 * b2 - b1 * b1, 1e-12)
-            step = (b0 * g1 - b1 * g0) / scale
-            level += (b2 * g0 - b1 * g1) / scale
-            slope += step
-            if abs(step) < _NEAR_ENOUGH:
-                break
-        return intercept, slope
-
-    def _top(self, w: Floats, share: float) -> tuple[float, float]:
-        rows = np.bincount(self._facility, w)
-        begin = (np.cumsum(rows) - rows)[self._facility]
-        before = np.cumsum(w) - w - begin
-        chosen = np.clip(np.ceil(share * rows)[self._facility] - before, 0, w)
-        hits, positives = float(chosen @ self._facility_label), float(w @ self._facility_label)
-        return (hits / positives if positives else float("nan")), hits / float(chosen.sum())
-
-    def _net_benefit(self, w: Floats, threshold: float) -> float:
-        first = int(np.searchsorted(self._risk, threshold))
-        right = float(w[first:] @ self._label[first:])
-        wrong = float(w[first:].sum()) - right
-        return (right - wrong * threshold / (1 - threshold)) / float(w.sum())
-
-
-def auroc_of(positives: Floats, negatives: Floats) -> float:
-    """Return the AUROC of the weight of either label at each distinct score, rising; NaN without both labels."""
-    pairs = positives.sum() * negatives.sum()
-    below = np.cumsum(negatives) - negatives
-    return float(positives @ (below + negatives / 2) / pairs) if pairs else float("nan")
+        yield drawn.astype(np.uint8)[place]
 
 
 def top_names(share: float) -> tuple[str, str]:
@@ -167,22 +47,148 @@ def top_names(share: float) -> tuple[str, str]:
     return f"recall_top_{share * 100:.0f}", f"ppv_top_{share * 100:.0f}"
 
 
+GROUP_FIGURES: Final = (
+    "n", "prevalence", "mean_risk", "observed_expected", "auroc", "auprc", "lift", "brier", "ece",
+    *(name for share in TOP_SHARES for name in (*top_names(share), f"selected_top_{share * 100:.0f}")),
+)  # fmt: skip
+
+
+class Measured(NamedTuple):
+    """What one weighing of the rows gives.
+
+    Attributes:
+        whole: every figure of `all_metrics`.
+        groups: (1 + g, k) of everyone and each group, columns as `GROUP_FIGURES`; NaN where rows or a label lack.
+        lists: (f, 2 + 2s) each facility's rows, positives, and by share of `TOP_SHARES` rows chosen and hits.
+        curve: (c,) net benefit at the thresholds of `CURVE`.
+        bins: (b,) observed share in bins of equal numbers of rows, from low risk to high.
+    """
+
+    whole: dict[str, float]
+    groups: Floats
+    lists: Floats
+    curve: Floats
+    bins: Floats
+
+
+class Order:
+    """Rows in rising order of a score, sorted once, with the groups they are in; group 0 is everyone.
+
+    Args:
+        score: (n,) any numbers; risks give calibration and error too.
+        label: (n,) 0 or 1.
+        groups: (n, f) places of the groups that a row is in, counted without everyone; by default there are none.
+    """
+
+    def __init__(self, score: Floats, label: Ints, groups: Groups | None = None) -> None:
+        everyone = np.zeros((len(score), 1), np.uint16)
+        self.groups = everyone if groups is None else np.hstack((everyone, groups + np.uint16(1)))
+        self.n_groups = int(self.groups.max(initial=0)) + 1
+        self.order = np.argsort(score, kind="stable").astype(np.uint32)
+        self.score = score[self.order].astype(np.float64)
+        self.label = label[self.order].astype(np.float64)
+        self._sorted_groups = self.groups[self.order]
+
+    def measure(self, weights: Weights) -> Floats:
+        """Return (g, 9) figures of each group, as `GROUP_FIGURES` begins; NaN where rows or a label lack."""
+        told = np.empty((self.n_groups, 7))
+        tally.in_order(self.order, self.score, self.label, self._sorted_groups, weights, BINS, told)
+        total, positives, expected, squared, area, precision, error = told.T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            prevalence = positives / total
+            figures = (
+                total, prevalence, expected / total, positives / expected,
+                area, precision, precision / prevalence, squared / total, error,
+            )  # fmt: skip
+        return np.column_stack(figures)
+
+
+class Ranking:
+    """Everything about risks and the lists that facilities make by them.
+
+    Args:
+        risk: (n,) in (0, 1).
+        label: (n,) 0 or 1.
+        facility: (n,) place of the facility that would follow up.
+        groups: see `Order`.
+    """
+
+    def __init__(self, risk: Floats, label: Ints, facility: Ints, groups: Groups | None = None) -> None:
+        self._rows = Order(risk, label, groups)
+        self._odds = np.log(self._rows.score / (1 - self._rows.score))
+        self._line = calibration_line_of(self._odds, self._rows.label)
+        self._list_order = np.lexsort((np.arange(len(risk)), -risk, facility)).astype(np.uint32)
+        self._starts = np.append(np.unique(facility[self._list_order], return_index=True)[1], len(risk))
+        self._list_label = label[self._list_order].astype(np.float64)
+        self._list_groups = self._rows.groups[self._list_order]
+        self._at_threshold = np.searchsorted(CURVE, self._rows.score, side="right")
+        self._at_bin = np.arange(len(risk)) * RELIABILITY_BINS // max(len(risk), 1)
+
+    def __len__(self) -> int:
+        return len(self._list_order)
+
+    @property
+    def expected_by_bin(self) -> Floats:
+        """(b,) mean risk in each of the bins of `Measured.bins`."""
+        counts = np.bincount(self._at_bin, minlength=RELIABILITY_BINS)
+        told: Floats = np.bincount(self._at_bin, self._rows.score, RELIABILITY_BINS) / np.maximum(counts, 1)
+        return told
+
+    def measure(self, weights: Weights) -> Measured:
+        """Return every figure; `weights` (n,) are whole numbers in the order of the rows given."""
+        rows = self._rows
+        groups, lists = self._with_tops(rows.measure(weights), weights)
+        whole = dict(zip(GROUP_FIGURES, groups[0].tolist(), strict=True))
+        whole = {name: value for name, value in whole.items() if not name.startswith("selected")}
+        intercept, slope = tally.line(rows.order, self._odds, rows.label, weights, self._line, _NEAR_ENOUGH)
+        w = weights[rows.order]
+        curve = self._net_benefit(w)
+        whole |= {"calibration_intercept": intercept, "calibration_slope": slope}
+        whole |= {f"net_benefit_{one}": float(curve[CURVE.index(one)]) for one in THRESHOLDS}
+        return Measured(whole, groups, lists, curve, self._observed_by_bin(w))
+
+    def _with_tops(self, figures: Floats, weights: Weights) -> tuple[Floats, Floats]:
+        shares = np.array(TOP_SHARES)
+        chosen, hits = np.zeros((2, len(figures), len(shares)))
+        lists = np.zeros((len(self._starts) - 1, 2 + 2 * len(shares)))
+        rows = (self._list_order, self._starts, self._list_label, self._list_groups, weights)
+        tally.tops(*rows, shares, chosen, hits, lists)
+        total, prevalence = figures[:, 0], figures[:, 1]
+        told = [figures]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for at in range(len(shares)):
+                recall, ppv = hits[:, at] / (prevalence * total), hits[:, at] / chosen[:, at]
+                told.append(np.column_stack((recall, ppv, chosen[:, at] / total)))
+        return np.hstack(told), lists
+
+    def _net_benefit(self, w: Weights) -> Floats:
+        right, flagged = (
+            np.cumsum(np.bincount(self._at_threshold, values, len(CURVE) + 1)[::-1])[::-1][1:]
+            for values in (w * self._rows.label, w)
+        )
+        odds = np.array(CURVE) / (1 - np.array(CURVE))
+        told: Floats = (right - (flagged - right) * odds) / w.sum()
+        return told
+
+    def _observed_by_bin(self, w: Weights) -> Floats:
+        hits, rows = (np.bincount(self._at_bin, values, RELIABILITY_BINS) for values in (w * self._rows.label, w))
+        told: Floats = np.divide(hits, rows, out=np.full(RELIABILITY_BINS, np.nan), where=rows > 0)
+        return told
+
+
+def precision_at_recall(risk: Floats, label: Ints, recalls: Sequence[float]) -> list[float]:
+    """Return the precision when just as many rows are taken, highest risk first, as reach each share of positives."""
+    order = np.argsort(-risk, kind="stable")
+    hits = np.cumsum(label[order])
+    places = np.searchsorted(hits, np.ceil(np.array(recalls) * hits[-1]))
+    return [float(hits[place] / (place + 1)) for place in places]
+
+
 def calibration_line_of(odds: Floats, label: Ints | Floats) -> tuple[float, float, float]:
     """Return (intercept with the slope fixed at 1, slope, intercept beside it) of labels on log-odds."""
     slope, level = fit_logistic(np.column_stack((odds, np.ones_like(odds))), label)
     (intercept,) = fit_logistic(np.ones((len(odds), 1)), label, offset=odds)
     return float(intercept), float(slope), float(level)
-
-
-def auroc_draws(scores: Sequence[Floats], label: Ints, cluster: Ints, *, rounds: int, seed: int = 1) -> Floats:
-    """Return (k, s) AUROC of s scores in each usable round, all on the same draws, so that differences can be taken."""
-    ties = [_Ties(score) for score in scores]
-    drawn = [
-        [one.auroc(weights, label) for one in ties]
-        for weights in draws(cluster, rounds=rounds, seed=seed)
-        if 0 < weights @ label < weights.sum()
-    ]
-    return np.array(drawn, np.float64).reshape(-1, len(scores))
 
 
 def interval(values: Sequence[float] | Floats) -> tuple[float, float]:
@@ -193,3 +199,13 @@ def interval(values: Sequence[float] | Floats) -> tuple[float, float]:
         return float("nan"), float("nan")
     low, high = np.percentile(known, (2.5, 97.5))
     return float(low), float(high)
+
+
+def mirrored(value: float, drawn: Sequence[float] | Floats) -> tuple[float, float]:
+    """Return the basic bootstrap interval of a figure that cannot be negative and lies higher in draws than in rows.
+
+    Such is the ECE: its bins hold chance, and those of a draw hold it twice. Twice the value less the percentiles takes
+    that back; the percentiles themselves would show good calibration as surely bad where rows are few.
+    """
+    low, high = interval(drawn)
+    return max(2 * value - high, 0.0), max(2 * value - low, 0.0)

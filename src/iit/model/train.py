@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from iit.features.registry import FEATURE_NAMES, FEATURE_SET_VERSION
 from iit.model import calibrate, scorecard
 from iit.model.bands import days_in_force, limits_of
+from iit.model.baselines import SingleFeature, single_feature
 from iit.model.booster import lightgbm
 from iit.model.calibrate import Calibrator
 from iit.model.dataset import Dataset
-from iit.model.logistic import fit_logistic, sigmoid
+from iit.model.logistic import fit_logistic
 from iit.model.metrics import auroc
 from iit.model.scorecard import Scorecard
 from iit.model.split import Split
@@ -57,8 +58,7 @@ class Trained:
     calibrator: Calibrator
     scorecard: Scorecard
     bands: dict[str, float]
-    single_feature: int
-    single_direction: int
+    single: SingleFeature
 
 
 def train(
@@ -86,9 +86,9 @@ def train(
     calibrator = calibrate.fit(raw, told.label, told.as_of)
     few = _evenly(split.early | split.late, _MOST_FOR_BASELINES)
     card = _fit_scorecard(features[few], dataset.label[few])
-    single, direction = _best_single(features[few], dataset.label[few])
+    single = _best_single(features[few], dataset.label[few])
     bands = limits_of(calibrator.apply(raw), days_in_force(told))
-    return Trained(booster, calibrator, card, bands, single, direction)
+    return Trained(booster, calibrator, card, bands, single)
 
 
 def _grow(
@@ -146,38 +146,11 @@ def _fit_scorecard(features: NDArray[np.float32], label: NDArray[np.int64]) -> S
     return scorecard.from_weights(edges, weights[:-1], float(weights[-1]))
 
 
-def _best_single(features: NDArray[np.float32], label: NDArray[np.int64]) -> tuple[int, int]:
-    """Return the feature that ranks best alone, and 1 or -1 for its direction; unknown values rank in the middle."""
-    scores = [auroc(single_score(features, place, 1), label) for place in range(features.shape[1])]
+def _best_single(features: NDArray[np.float32], label: NDArray[np.int64]) -> SingleFeature:
+    """Return the feature that ranks best alone; unknown values rank in the middle."""
+    scores = [auroc(single_feature(features, place, 1).score(features), label) for place in range(features.shape[1])]
     best = int(np.argmax([abs(score - 0.5) for score in scores]))
-    return best, 1 if scores[best] >= 0.5 else -1
-
-
-def single_score(features: NDArray[np.float32], place: int, direction: int) -> NDArray[np.float64]:
-    """Return a score from one feature; an unknown value counts as the median."""
-    values = features[:, place].astype(np.float64)
-    known = values[~np.isnan(values)]
-    filled = np.where(np.isnan(values), np.median(known) if len(known) else 0.0, values)
-    return direction * filled
-
-
-def logistic_baseline(
-    features: NDArray[np.float32], label: NDArray[np.int64], test: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    """Return the risks of a logistic regression over all standardised features with flags for unknown values."""
-    few = _evenly(np.ones(len(label), np.bool_), _MOST_FOR_BASELINES)
-    features, label = features[few], label[few]
-    middle = np.nan_to_num(np.nanmedian(np.where(np.isnan(features).all(0), 0, features), axis=0))
-    spread = np.nanstd(np.where(np.isnan(features), middle, features), axis=0)
-    spread[spread == 0] = 1
-
-    def design(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        unknown = np.isnan(matrix)
-        scaled = np.clip((np.where(unknown, middle, matrix) - middle) / spread, -5, 5)
-        return np.hstack((scaled, unknown, np.ones((len(matrix), 1)))).astype(np.float64)
-
-    weights = fit_logistic(design(features), label, ridge=10.0)
-    return np.concatenate([sigmoid(design(part) @ weights) for part in np.array_split(test, 1 + len(test) // 100_000)])
+    return single_feature(features, best, 1 if scores[best] >= 0.5 else -1)
 
 
 def reference_distributions(features: NDArray[np.float32], names: Sequence[str]) -> dict[str, Any]:
@@ -213,7 +186,7 @@ def manifest_of(trained: Trained, *, version: str, features: NDArray[np.float32]
         "calibrator": trained.calibrator.as_dict(),
         "scorecard": trained.scorecard.as_dict(),
         "bands": trained.bands,
-        "single_feature": FEATURE_NAMES[trained.single_feature],
+        "single_feature": trained.single.as_dict(),
         "n_trees": trained.booster.num_trees(),
         "parameters": dict(PARAMETERS),
         "reference": reference_distributions(features, FEATURE_NAMES),

@@ -303,7 +303,7 @@ def _shares(fields: Fields, children: NDArray[np.int64], place: str) -> tuple[ND
 def _decisions(
     fields: Fields, n: int, place: str
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8], list[int], list[int]]:
-    threshold = np.array(_numbers(fields, "threshold", n, np.finfo(np.float64).max, place))
+    threshold = np.array(_numbers(fields, "threshold", n, np.inf, place))
     kind = np.array(_integers(fields, "decision_type", n, (0, 11), place))
     n_sets = _integers(fields, "num_cat", 1, (0, n), place)[0]
     missing, default_left = kind >> 2, (kind & _DEFAULT_LEFT_BIT) > 0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +18,19 @@ from iit.domain.errors import Conflict, InvalidInput
 from iit.domain.interruption import GRACE_DAYS
 from iit.domain.record import day_date, day_number
 from iit.features.context import Contexts
-from iit.features.registry import INDEX
 from iit.model import card, gate
-from iit.model.bundle import EXPORT, check_version, write_bundle
+from iit.model.baselines import LogisticBaseline, SingleFeature, fit_baseline
+from iit.model.bundle import EXPORT, PAGE, check_version, write_bundle
+from iit.model.card_process import draw_page
 from iit.model.dataset import Dataset, build_dataset, features_of, thinned
 from iit.model.evaluate import TestRows, evaluate
+from iit.model.importance import importance_of
+from iit.model.learning import learning_curve, training_of
+from iit.model.participants import participants_of
 from iit.model.registry import Registry
 from iit.model.scorer import Scorer
 from iit.model.split import Split, held_out, split
-from iit.model.train import Progress, logistic_baseline, manifest_of, single_score, train
+from iit.model.train import Progress, manifest_of, train
 from iit.services.contexts import Cohort, contexts_of, keep_contexts, load_cohort
 from iit.store import audit as audit_trail
 from iit.store import metrics as metric_store
@@ -34,11 +38,30 @@ from iit.store import truths as truth_store
 from iit.store.database import Database
 from iit.store.truths import Truth
 
+_THREADS: Final = 2
+_KEPT_BY_SEGMENT: Final = ("auroc", "auprc", "observed_expected", "prevalence", "recall_top_20", "selected_top_20")
+
 LABEL_POLICY = (
     "1 if there is no ARV pick-up within 28 days after the expected day (pick-up + days supplied), 0 if there is; "
     "death, transfer out and documented stop in between give no label; an absence counts only once the facility's "
     "reports are complete to its end."
 )
+
+
+@dataclass(frozen=True)
+class CardWish:
+    """What a model card is to hold besides what it always does.
+
+    Attributes:
+        learning: also measure the learning curve, which costs about one more training.
+        page: writes the card as HTML too (`iit.model.card_process.draw_page`).
+    """
+
+    learning: bool = False
+    page: Callable[[str, Mapping[str, Any]], str] | None = None
+
+
+PLAIN_CARD: Final = CardWish()
 
 
 @dataclass(frozen=True)
@@ -81,7 +104,7 @@ class Modelling:
         as_of: date | None = None,
         out: Path | None = None,
         seed: int = 1,
-        threads: int = 2,
+        card_wish: CardWish = PLAIN_CARD,
         progress: Progress | None = None,
     ) -> TrainingResult:
         """Train a model, judge it, write its bundle and register it; it serves at once if nothing speaks against it.
@@ -91,7 +114,7 @@ class Modelling:
             as_of: nothing known later is used; by default all that is known.
             out: folder of bundles instead of the service's own; then nothing is registered for service.
             seed: of everything drawn by chance.
-            threads: for growing trees.
+            card_wish: what the card holds besides.
             progress: is told (stage, done, of).
 
         Raises:
@@ -108,28 +131,37 @@ class Modelling:
         parts = split(dataset, material.cohort.patient_uuids, [one.facility for one in material.cohort.facilities])
         tell("computing features", 0, 1)
         features = features_of(dataset, material.cohort.columns, material.cohort.facility, material.contexts)
-        trained = train(dataset, features, parts, seed=seed, threads=threads, progress=tell)
+        trained = train(dataset, features, parts, seed=seed, threads=_THREADS, progress=tell)
         grown = parts.early | parts.late
+        baseline = fit_baseline(features[grown], dataset.label[grown])
         manifest = manifest_of(trained, version=version, features=features[grown])
         manifest |= {
             "created_at": self.now().isoformat(timespec="seconds"),
             "label_policy": LABEL_POLICY,
             "seed": seed,
             "window": _window(material, parts, dataset),
+            "logistic": baseline.as_dict(),
+            "limits": gate.LIMITS.as_dict(),
+            "participants": participants_of(material.dataset, dataset, parts),
         }
         tell("judging", 0, 1)
         rows = _test_rows(material, dataset, features, parts.test, parts.unseen_patient, parts.unseen_facility)
-        raw = np.asarray(trained.booster.predict(rows.features, raw_score=True, num_threads=threads), np.float64)
+        raw = np.asarray(trained.booster.predict(rows.features, raw_score=True, num_threads=_THREADS), np.float64)
         rivals = {
             "scorecard": trained.scorecard.risk(rows.features),
-            "single feature": single_score(rows.features, trained.single_feature, trained.single_direction),
-            "logistic regression": logistic_baseline(features[grown], dataset.label[grown], rows.features),
+            "single feature": trained.single.score(rows.features),
+            "logistic regression": baseline.risk(rows.features),
             **self._champion_scores(rows.features),
         }
-        evaluation = evaluate(trained.calibrator.apply(raw), rows, rivals)
+        risk = trained.calibrator.apply(raw)
+        evaluation = evaluate(risk, rows, rivals)
         objections = gate.objections(evaluation)
-        manifest["evaluation"] = evaluation
-        digest = write_bundle(target, version, _files(trained.booster, manifest, evaluation, objections))
+        manifest |= {"evaluation": evaluation, "importance": importance_of(trained.booster, rows.features)}
+        if card_wish.learning:
+            tell("measuring the learning curve", 0, 1)
+            grow = training_of(dataset, features, seed=seed, threads=_THREADS)
+            manifest["learning_curve"] = learning_curve(dataset, features, parts, grow=grow, whole=risk, seed=seed)
+        digest = write_bundle(target, version, _files(trained.booster, manifest, objections, card_wish))
         if out is None:
             self._register(version, manifest, evaluation, objections, digest)
         tell("done", 1, 1)
@@ -142,6 +174,7 @@ class Modelling:
             arguments["model_version"],
             as_of=None if as_of is None else date.fromisoformat(as_of),
             seed=arguments.get("seed", 1),
+            card_wish=CardWish(page=draw_page),
             progress=tell,
         )
         figures = {name: result.evaluation["metrics"][name] for name in ("auroc", "auprc", "ece")}
@@ -205,16 +238,13 @@ class Modelling:
             unseen_facility[dataset.facility],
         )
         risk = scorer.score(features)
-        place = INDEX[manifest["single_feature"]]
         rivals = {
             "scorecard": scorer.bundle.scorecard.risk(features),
-            "single feature": single_score(features, place, _direction(features[:, place], dataset.label)),
+            "single feature": SingleFeature.of(manifest["single_feature"]).score(features),
+            "logistic regression": LogisticBaseline.of(manifest["logistic"]).risk(features),
+            **({} if chosen == registry.champion() else self._champion_scores(features)),
         }
-        # The logistic regression of the training is not part of the bundle: its figure is quoted from the card.
         told = evaluate(risk, rows, rivals)
-        trained = manifest["evaluation"]["rivals"].get("logistic regression")
-        if trained is not None and since is None and until is None:
-            told["rivals"]["logistic regression"] = trained
         if rows_to is not None:
             rows_to(*_prediction_rows(material, dataset, risk))
         self._keep_metrics(chosen, told)
@@ -258,16 +288,31 @@ class Modelling:
         return Registry(self.models).read()
 
     def show(self, version: str) -> dict[str, Any]:
-        """Return what a model's bundle tells of it.
+        """Return what a model was made from and its main figures.
 
         Raises:
             NotFound: no such model. InvalidInput: its bundle was altered.
         """
+        entry, manifest = self._told_of(version)
+        kept = ("created_at", "label_policy", "window", "participants", "bands", "n_trees", "feature_set_version")
+        told = manifest["evaluation"]
+        figures = {name: told[name] for name in ("metrics", "intervals", "rivals")}
+        return {**entry, **{name: manifest[name] for name in (*kept, "libraries", "limits")}, **figures}
+
+    def figures(self, version: str) -> dict[str, Any]:
+        """Return all figures of a model on its test: segments, facilities and curves too, some 100 kB.
+
+        Raises:
+            NotFound: no such model. InvalidInput: its bundle was altered.
+        """
+        _, manifest = self._told_of(version)
+        learning = manifest.get("learning_curve")
+        told = {"model_version": version, **manifest["evaluation"], "limits": manifest["limits"]}
+        return told if learning is None else {**told, "learning_curve": learning}
+
+    def _told_of(self, version: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
         registry = Registry(self.models)
-        entry = registry.entry(version)
-        manifest = registry.load(version).manifest
-        kept = ("created_at", "label_policy", "window", "bands", "n_trees", "feature_set_version", "libraries")
-        return {**entry, **{name: manifest[name] for name in kept}, "metrics": manifest["evaluation"]}
+        return registry.entry(version), registry.load(version).manifest
 
     def _material(self, as_of: date | None) -> _Material:
         with self.database.transaction() as tx:
@@ -308,7 +353,7 @@ class Modelling:
     def _keep_metrics(self, version: str, evaluation: dict[str, Any]) -> None:
         values = {(name, "all"): value for name, value in evaluation["metrics"].items() if np.isfinite(value)}
         for segment, figures in evaluation["segments"].items():
-            values[("auroc", segment)] = figures["auroc"]
+            values |= {(name, segment): figures[name] for name in _KEPT_BY_SEGMENT if name in figures}
         with self.database.transaction() as tx:
             metric_store.save(tx, version, values)
 
@@ -320,11 +365,6 @@ def _check_free(models: Path, version: str) -> None:
 
 def _silent(_stage: str, _done: int, _of: int) -> None:
     """Tell nobody."""
-
-
-def _direction(values: NDArray[np.float32], label: NDArray[np.int64]) -> int:
-    known = ~np.isnan(values)
-    return 1 if np.corrcoef(values[known], label[known])[0, 1] >= 0 else -1
 
 
 def _window(material: _Material, parts: Split, dataset: Dataset) -> dict[str, Any]:
@@ -376,20 +416,17 @@ def _truth_of(material: _Material, dataset: Dataset) -> NDArray[np.float64] | No
     return told
 
 
-def _files(
-    booster: Any,
-    manifest: dict[str, Any],
-    evaluation: dict[str, Any],
-    objections: list[str],
-) -> dict[str, bytes]:
+def _files(booster: Any, manifest: dict[str, Any], objections: list[str], wish: CardWish) -> dict[str, bytes]:
     export = io.BytesIO()
     pickle.dump(booster, export)
-    return {
+    text = card.as_markdown(manifest, manifest["evaluation"], objections)
+    files = {
         "model.txt": booster.model_to_string().encode("ascii"),
         "bundle.json": json.dumps(manifest, default=float).encode(),
-        "card.md": card.as_markdown(manifest, evaluation, objections).encode(),
+        "card.md": text.encode(),
         EXPORT: export.getvalue(),
     }
+    return files if wish.page is None else {**files, PAGE: wish.page(text, manifest).encode()}
 
 
 def _prediction_rows(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from iit.domain.interruption import GRACE_DAYS
 from iit.features.registry import FEATURE_NAMES, INDEX
 from iit.model.dataset import Dataset
+from iit.model.participants import participants_of
 from iit.model.split import Split, split
 from iit.model.train import Trained, manifest_of, train
 
@@ -78,5 +79,11 @@ def bundle_files(version: str) -> dict[str, bytes]:
         "model.txt": trained.booster.model_to_string().encode("ascii"),
         "bundle.json": json.dumps(manifest).encode(),
         "card.md": b"# A model\n",
+        "card.html": b"<!doctype html>\n",
         "iit_lightgbm_model.pkl": b"never read",
     }
+
+
+def a_patient_flow(dataset: Dataset, parts: Split) -> dict[str, Any]:
+    """Return the counts of a dataset of which every landmark is usable."""
+    return participants_of(dataset, dataset, parts)

@@ -8,7 +8,6 @@ from model_cases import a_model
 
 from iit.model.evaluate import TestRows, evaluate
 from iit.model.metrics import all_metrics, auroc
-from iit.model.train import single_score
 
 TRAINED, DATASET, FEATURES, PARTS = a_model()
 TESTED = DATASET.take(PARTS.test)
@@ -19,7 +18,7 @@ ROWS = TestRows(
 )
 RIVALS = {
     "scorecard": TRAINED.scorecard.risk(ROWS.features),
-    "single feature": single_score(ROWS.features, TRAINED.single_feature, TRAINED.single_direction),
+    "single feature": TRAINED.single.score(ROWS.features),
     "champion": np.full(len(RISK), 0.2),
 }
 TOLD = evaluate(RISK, ROWS, RIVALS, rounds=40)
@@ -46,14 +45,14 @@ def test_intervals_hold_their_figures(figures: str, intervals: str) -> None:
 
 def test_rivals_are_measured_on_the_same_draws() -> None:
     for one in TOLD["rivals"].values():
-        assert one["ahead"] == pytest.approx(TOLD["metrics"]["auroc"] - one["auroc"])
-        assert one["ahead_low"] <= one["ahead"] <= one["ahead_high"]
+        assert one["auroc_ahead"] == pytest.approx(TOLD["metrics"]["auroc"] - one["auroc"])
+        assert one["auroc_ahead_low"] <= one["auroc_ahead"] <= one["auroc_ahead_high"]
     same = evaluate(RISK, ROWS, {"itself": RISK}, rounds=20)["rivals"]["itself"]
-    assert same["ahead_low"] == same["ahead_high"] == 0
+    assert same["auroc_ahead_low"] == same["auroc_ahead_high"] == 0
 
 
 def test_two_sources_of_risk_beat_the_better_one() -> None:
-    assert TOLD["rivals"]["single feature"]["ahead_low"] > 0
+    assert TOLD["rivals"]["single feature"]["auroc_ahead_low"] > 0
 
 
 def test_the_limit_is_of_the_rows_whose_truth_is_known() -> None:

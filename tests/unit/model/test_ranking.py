@@ -27,7 +27,7 @@ def test_weights_count_as_repeated_rows(rows: tuple[np.ndarray, np.ndarray, np.n
     risk, label, facility, weights = rows
     often = np.repeat(np.arange(len(risk)), weights.astype(np.int64))
     expected = all_metrics(risk[often], label[often], facility[often])
-    found = Ranking(risk, label, facility).figures(weights)
+    found = Ranking(risk, label, facility).measure(weights).whole
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         assert found[name] == pytest.approx(value, rel=1e-6, abs=1e-8), name

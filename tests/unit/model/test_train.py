@@ -6,7 +6,7 @@ from model_cases import a_dataset, a_model, a_split
 
 from iit.features.registry import FEATURE_NAMES
 from iit.model.metrics import auroc
-from iit.model.train import logistic_baseline, manifest_of, reference_distributions, single_score, train
+from iit.model.train import manifest_of, reference_distributions, train
 
 TRAINED, DATASET, FEATURES, PARTS = a_model()
 TEST_LABEL = DATASET.label[PARTS.test]
@@ -15,8 +15,8 @@ TEST_LABEL = DATASET.label[PARTS.test]
 def test_it_finds_what_tells_of_the_risk() -> None:
     risk = TRAINED.calibrator.apply(TRAINED.booster.predict(FEATURES[PARTS.test], raw_score=True))
     assert auroc(risk, TEST_LABEL) > 0.72
-    assert FEATURE_NAMES[TRAINED.single_feature] == "late_days_mean_3"
-    assert TRAINED.single_direction == 1
+    assert TRAINED.single.name == "late_days_mean_3"
+    assert TRAINED.single.direction == 1
     assert abs(risk.mean() - TEST_LABEL.mean()) < 0.03
 
 
@@ -59,19 +59,6 @@ def test_progress_is_told_to_its_end() -> None:
     stage, done, of = told[-1]
     assert (stage, done) == ("growing trees", of)
     assert of == TRAINED.booster.num_trees()
-
-
-def test_the_logistic_baseline_finds_it_too() -> None:
-    grown = PARTS.early | PARTS.late
-    risk = logistic_baseline(FEATURES[grown], DATASET.label[grown], FEATURES[PARTS.test])
-    assert auroc(risk, TEST_LABEL) > 0.72
-    assert risk.min() > 0
-    assert risk.max() < 1
-
-
-def test_an_unknown_value_ranks_in_the_middle() -> None:
-    values = np.array([[1.0], [np.nan], [3.0], [2.0]], np.float32)
-    assert single_score(values, 0, -1).tolist() == [-1, -2, -3, -2]
 
 
 def test_shares_of_a_reference_add_up() -> None:
