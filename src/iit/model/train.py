@@ -9,7 +9,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as library_version
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,18 @@ from numpy.typing import NDArray
 from iit.features.registry import FEATURE_NAMES, FEATURE_SET_VERSION
 from iit.model import calibrate, scorecard
 from iit.model.bands import days_in_force, limits_of
-from iit.model.booster import lightgbm
+from iit.model.booster import lightgbm as load_lightgbm
 from iit.model.calibrate import Calibrator
+from iit.model.contributions import raw_scores
 from iit.model.dataset import Dataset
 from iit.model.logistic import fit_logistic, sigmoid
 from iit.model.metrics import auroc
 from iit.model.scorecard import Scorecard
 from iit.model.split import Split
+from iit.model.trees import Trees
+
+if TYPE_CHECKING:
+    import lightgbm
 
 Progress = Callable[[str, int, int], None]
 
@@ -53,7 +58,7 @@ _MOST_FOR_BASELINES: Final = 200_000  # rows: a scorecard of 70 numbers learns n
 class Trained:
     """What training made."""
 
-    booster: lightgbm.Booster
+    booster: "lightgbm.Booster"
     calibrator: Calibrator
     scorecard: Scorecard
     bands: dict[str, float]
@@ -97,27 +102,28 @@ def _grow(
     split: Split,
     parameters: Mapping[str, Any],
     progress: Progress | None,
-) -> lightgbm.Booster:
+) -> "lightgbm.Booster":
     """Return the booster of all training rows, with as many trees as serve the late ones best."""
+    library = load_lightgbm()
 
-    def rows(chosen: NDArray[np.bool_], reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
-        return lightgbm.Dataset(
+    def rows(chosen: NDArray[np.bool_], reference: "lightgbm.Dataset | None" = None) -> "lightgbm.Dataset":
+        return library.Dataset(
             features[chosen], dataset.label[chosen], reference=reference, feature_name=list(FEATURE_NAMES)
         )
 
     early = rows(split.early)
-    tried = lightgbm.train(
+    tried = library.train(
         dict(parameters),
         early,
         num_boost_round=ROUNDS,
         valid_sets=[rows(split.late, early)],
         callbacks=[
-            lightgbm.early_stopping(_PATIENCE, verbose=False),
+            library.early_stopping(_PATIENCE, verbose=False),
             _telling(progress, "finding the number of trees", ROUNDS),
         ],
     )
     best = int(tried.best_iteration)
-    return lightgbm.train(
+    return library.train(
         dict(parameters),
         rows(split.early | split.late),
         num_boost_round=best,
@@ -205,7 +211,7 @@ def manifest_of(trained: Trained, *, version: str, features: NDArray[np.float32]
         features: rows it was trained on, for reference distributions and self-test.
     """
     cases = features[np.linspace(0, len(features) - 1, 8).astype(np.int64)]
-    raw = np.asarray(trained.booster.predict(cases, raw_score=True, num_threads=1), np.float64)
+    raw = raw_scores(Trees.from_model_text(trained.booster.model_to_string()), cases)
     return {
         "version": version,
         "feature_set_version": FEATURE_SET_VERSION,
