@@ -1,5 +1,6 @@
 """From records to a model that is judged, kept whole and followed by the service."""
 
+import dataclasses
 import io
 import json
 import shutil
@@ -13,6 +14,7 @@ from sqlalchemy import text
 from iit.domain.errors import Conflict, InvalidInput, NotFound, Unavailable
 from iit.domain.interruption import GRACE_DAYS
 from iit.domain.record import day_number
+from iit.domain.risk import Source
 from iit.model.bundle import EXPORT, load_bundle
 from iit.model.dataset import build_dataset, features_of
 from iit.model.gate import objections
@@ -137,13 +139,24 @@ def test_a_running_model_stays_when_the_new_one_is_damaged(models: Path) -> None
     registry["models"].append({**registry["models"][0], "version": "v0.2"})
     registry |= {"champion": "v0.2", "previous": "v0.1"}
     (models / "registry.json").write_text(json.dumps(registry))
-    assert champion.current() is before  # v0.2 says of itself that it is v0.1: it is not what was registered
+    after = champion.current()  # v0.2 says of itself that it is v0.1: it is not what was registered
+    assert (after.scorer, after.source) == (before.scorer, Source.PREVIOUS)
 
 
 def test_without_a_sound_model_nothing_is_made_up(models: Path) -> None:
-    damage(models, "one byte")
+    damage(models, "manifest")
     with pytest.raises(Unavailable):
         Champion(models, lambda: 0.0).current()
+
+
+def test_without_sound_trees_the_scorecard_answers_and_says_so(running: Running, models: Path) -> None:
+    damage(models, "one byte")
+    predictor = dataclasses.replace(running.service.predictor, champion=Champion(models, lambda: 0.0))
+    told = predictor.score_features({"late_days_mean_3": 12.0, "age": 31.0}, explain=3).prediction
+    assert (told.source, told.degraded, told.model_version) == ("scorecard", True, "v0.1")
+    assert 0 < told.iit_risk_score < 1
+    assert {reason["feature"] for reason in told.reasons} <= {"late_days_mean_3", "age"}
+    assert told.reasons
 
 
 @pytest.mark.parametrize("name", ["../v0.1", "/etc", "", ".", "a/b", "x" * 65])
