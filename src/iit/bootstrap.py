@@ -18,6 +18,7 @@ from iit.services.champion import Champion
 from iit.services.contexts import ContextCache
 from iit.services.intake import Intake
 from iit.services.modelling import Modelling
+from iit.services.models import Models
 from iit.services.patients import Patients
 from iit.services.predictions import Predictor
 from iit.services.scoring import Scoring
@@ -38,6 +39,7 @@ class Service:
     predictor: Predictor
     champion: Champion
     modelling: Modelling
+    models: Models
     scoring: Scoring
     metrics_folder: Path | None = None
 
@@ -89,6 +91,7 @@ def assemble(settings: Settings, database: Database) -> Service:
     champion = Champion(settings.models_folder, time.monotonic)
     contexts = ContextCache(database, time.monotonic)
     zone = settings.zone
+    modelling = Modelling(database, settings.models_folder, lambda: datetime.now(zone))
     return Service(
         settings=settings,
         database=database,
@@ -97,7 +100,8 @@ def assemble(settings: Settings, database: Database) -> Service:
         patients=Patients(database),
         predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone)),
         champion=champion,
-        modelling=Modelling(database, settings.models_folder, lambda: datetime.now(zone)),
+        modelling=modelling,
+        models=Models(settings.models_folder, modelling),
         scoring=Scoring(database, champion, lambda: _today(zone)),
         metrics_folder=_metrics_folder(),
     )

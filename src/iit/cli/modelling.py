@@ -8,9 +8,7 @@ import typer
 from iit.cli.records import parse_day, write_csv
 from iit.cli.shared import Json, actor, progress_bar, running, say, stage_printer, tell
 from iit.cli.tables import WORKLIST_HEADER, write_scores, write_worklist
-from iit.domain.errors import Conflict, InvalidInput
-from iit.model.registry import Registry
-from iit.model.scorer import Scorer
+from iit.domain.errors import InvalidInput
 from iit.services.scoring import ScoringWish
 from iit.store.predictions import PredictionRow
 
@@ -140,11 +138,7 @@ def show_model(version: str) -> None:
 def promote(version: str, force: Annotated[bool, typer.Option(help="Although the gate objects.")] = False) -> None:
     """Make a model the champion."""
     with running() as service:
-        registry = Registry(service.settings.models_folder)
-        objections = registry.entry(version).get("objections", [])
-        if objections and not force:
-            raise Conflict("; ".join(objections), place=version)
-        registry.promote(version)
+        service.models.promote(version, although_rejected=force)
     say(f"{version} is now the champion")
 
 
@@ -152,19 +146,43 @@ def promote(version: str, force: Annotated[bool, typer.Option(help="Although the
 def roll_back() -> None:
     """Return to the champion before."""
     with running() as service:
-        version = Registry(service.settings.models_folder).roll_back()
+        version = service.models.roll_back()
     say(f"{version} is the champion again")
 
 
 @models.command("verify")
 def verify(version: Annotated[str | None, typer.Argument(help="By default all.")] = None) -> None:
-    """Check files, hashes, feature set and self-test of models."""
+    """Check files, hashes, feature set, library versions and self-test of models."""
     with running() as service:
-        registry = Registry(service.settings.models_folder)
-        versions = [version] if version else [one["version"] for one in registry.read()["models"]]
-        for one in versions:
-            Scorer(registry.load(one))
+        for one in service.models.verify(version):
             say(f"{one}: ok")
+
+
+@models.command("export")
+def export(
+    version: Annotated[str | None, typer.Argument(help="By default the champion.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the archive and the pickle.")] = Path(),
+) -> None:
+    """Write a model as one archive, for `iit models import` elsewhere, and as a pickle, for other tools."""
+    with running() as service:
+        for path in service.models.export_to(out, version):
+            say(str(path))
+
+
+@models.command("import")
+def import_model(
+    file: Annotated[Path, typer.Argument(help="An exported archive, a LightGBM text, or a pickle of one.")],
+    model_version: Annotated[str | None, typer.Option(help="Name of a model that is no archive.")] = None,
+    unpickle: Annotated[bool, typer.Option(help="Open a pickle. Its code runs shut off from everything.")] = False,
+) -> None:
+    """Register a model from elsewhere as a candidate; all but archives are calibrated and judged on our records."""
+    with running() as service, progress_bar() as bar:
+        version, objections = service.models.import_from(
+            file, version=model_version, unpickle=unpickle, progress=stage_printer(bar)
+        )
+    say(f"{version} is registered; `iit models promote {version}` lets it serve")
+    for objection in objections:
+        say(f"the gate objects: {objection}")
 
 
 def _print_evaluation(version: str, told: dict[str, Any]) -> None:

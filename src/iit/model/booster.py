@@ -1,5 +1,6 @@
 """LightGBM, loaded with what it needs at first use. Training takes it from here; serving does without."""
 
+import pickle
 from types import ModuleType
 
 from iit.extras import extra_module
@@ -14,3 +15,8 @@ def lightgbm() -> ModuleType:
     """
     provide_openmp()
     return extra_module("lightgbm", extra="train")
+
+
+def exported(model_text: str) -> bytes:
+    """Return the pickle that the operators' guide opens with `joblib.load`: a Booster with these trees."""
+    return pickle.dumps(lightgbm().Booster(model_str=model_text))

@@ -20,17 +20,18 @@ from typing import Any, Final
 from iit.domain.errors import Conflict, InvalidInput, NotFound
 from iit.features.registry import FEATURE_NAMES, FEATURE_SET_VERSION
 from iit.model.calibrate import Calibrator
+from iit.model.lightgbm_text import MAX_CHARACTERS
 from iit.model.scorecard import Scorecard
 
 EXPORT: Final = "iit_lightgbm_model.pkl"
 SUMS: Final = "SHA256SUMS"
 LIBRARIES: Final = ("python", "lightgbm", "numpy", "numba")  # whose versions a bundle tells
 _NUMBERS: Final = "bundle.json"
-_NEEDED: Final = ("model.txt", "bundle.json", "card.md")
+NEEDED: Final = ("model.txt", "bundle.json", "card.md")
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NOT_VERSIONS: Final = ("registry.json", SUMS, EXPORT)  # names that mean something else in the folder of models
-_LARGEST: Final[Mapping[str, int]] = {  # bytes
-    "model.txt": 200_000_000, "bundle.json": 20_000_000, "card.md": 5_000_000, EXPORT: 500_000_000, SUMS: 4_000,
+LARGEST: Final[Mapping[str, int]] = {  # bytes
+    "model.txt": MAX_CHARACTERS, "bundle.json": 20_000_000, "card.md": 5_000_000, EXPORT: 500_000_000, SUMS: 4_000,
 }  # fmt: skip
 
 
@@ -220,7 +221,7 @@ def digests_of(sums: bytes, version: str) -> dict[str, str]:
     for line in sums.decode("ascii", "replace").splitlines():
         digest, _, name = line.partition("  ")
         wanted[name] = digest
-    if not {*_NEEDED} <= set(wanted) <= {*_NEEDED, EXPORT} or sums != sums_of(wanted):
+    if not {*NEEDED} <= set(wanted) <= {*NEEDED, EXPORT} or sums != sums_of(wanted):
         raise InvalidInput(f"model {version}: {SUMS} does not name just the files of a bundle", place="model")
     return wanted
 
@@ -263,7 +264,7 @@ def read_file(path: Path) -> bytes:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
             raise InvalidInput(f"model {path.parent.name}: {path.name} is no plain file", place="model")
-        largest = _LARGEST[path.name]
+        largest = LARGEST[path.name]
         data = b""
         if facts.st_size <= largest:
             with os.fdopen(handle, "rb", closefd=False) as file:

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,27 @@ def _write_whole(path: Path, data: bytes) -> None:
         Path(draft).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def entry_of(manifest: Mapping[str, Any], objections: list[str], digest: str) -> dict[str, Any]:
+    """Return what the registry says of a new bundle.
+
+    Args:
+        manifest: its `bundle.json`.
+        objections: the gate's reasons against it.
+        digest: what `write_bundle` returned.
+
+    Raises:
+        InvalidInput: the manifest does not tell when it was made or how good it is.
+    """
+    try:
+        figures = {name: float(manifest["evaluation"]["metrics"][name]) for name in ("auroc", "ece")}
+        version, created_at = str(manifest["version"]), datetime.fromisoformat(manifest["created_at"]).isoformat()
+    except (KeyError, TypeError, ValueError) as cause:
+        raise InvalidInput("does not tell when it was made or how good it is", place="bundle.json") from cause
+    status = "rejected" if objections else "candidate"
+    return {"version": version, "status": status, "created_at": created_at, "bundle_sha256": digest, **figures,
+            "objections": objections}  # fmt: skip
 
 
 def _is_whole(told: Any) -> bool:

@@ -86,6 +86,27 @@ def train(
         progress: is told (stage, done, of).
     """
     booster = _grow(dataset, features, split, {**PARAMETERS, "seed": seed, "num_threads": threads}, progress)
+    return _completed(booster, dataset, features, split, threads)
+
+
+def adopt(
+    model_text: str, dataset: Dataset, features: NDArray[np.float32], split: Split, *, threads: int = 2
+) -> Trained:
+    """Give trees that were grown elsewhere all that a bundle needs beside them, from our rows.
+
+    Args:
+        model_text: LightGBM's, proven, of our features.
+        dataset: r rows.
+        features: (r, 98).
+        split: which rows do what.
+        threads: for scoring.
+    """
+    return _completed(load_lightgbm().Booster(model_str=model_text), dataset, features, split, threads)
+
+
+def _completed(
+    booster: "lightgbm.Booster", dataset: Dataset, features: NDArray[np.float32], split: Split, threads: int
+) -> Trained:
     raw = np.asarray(booster.predict(features[split.calibrate], raw_score=True, num_threads=threads), np.float64)
     told = dataset.take(split.calibrate)
     calibrator = calibrate.fit(raw, told.label, told.as_of)

@@ -1,13 +1,11 @@
 """Training and judging models on the records in the database."""
 
-import io
 import json
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +16,14 @@ from iit.domain.record import day_date, day_number
 from iit.features.context import Contexts
 from iit.features.registry import INDEX
 from iit.model import card, gate
+from iit.model.booster import exported
 from iit.model.bundle import EXPORT, check_version, write_bundle
 from iit.model.dataset import Dataset, build_dataset, features_of, thinned
 from iit.model.evaluate import TestRows, evaluate
-from iit.model.registry import Registry
+from iit.model.registry import Registry, entry_of
 from iit.model.scorer import Scorer
 from iit.model.split import Split, held_out, split
-from iit.model.train import Progress, logistic_baseline, manifest_of, single_score, train
+from iit.model.train import Progress, Trained, adopt, logistic_baseline, manifest_of, single_score, train
 from iit.services.contexts import Cohort, contexts_of, keep_contexts, load_cohort
 from iit.store import metrics as metric_store
 from iit.store import truths as truth_store
@@ -46,6 +45,20 @@ class TrainingResult:
     promoted: bool
     objections: list[str]
     evaluation: dict[str, Any]
+
+
+_HERE: Final = "trained here"
+
+
+@dataclass(frozen=True)
+class _Wish:
+    version: str
+    as_of: date | None
+    out: Path | None
+    seed: int
+    threads: int
+    tell: Progress
+    origin: str = _HERE
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,30 +107,61 @@ class Modelling:
         Raises:
             Conflict: the version exists. InvalidInput: too little data.
         """
-        target = out or self.models
+
+        def grow(dataset: Dataset, features: NDArray[np.float32], parts: Split) -> Trained:
+            return train(dataset, features, parts, seed=seed, threads=threads, progress=progress)
+
+        return self._made(_Wish(version, as_of, out, seed, threads, progress or _silent), grow)
+
+    def adopt(
+        self, version: str, model_text: str, *, as_of: date | None = None, progress: Progress | None = None
+    ) -> TrainingResult:
+        """Calibrate, judge and register trees that were grown elsewhere, as `train` does with its own.
+
+        Nobody here knows which rows those trees have seen: judged on rows they were grown on, they look better than
+        they are. So they never serve at once.
+
+        Args:
+            version: name of the new model.
+            model_text: of `foreign_text`.
+            as_of: nothing known later is used; by default all that is known.
+            progress: is told (stage, done, of).
+
+        Raises:
+            Conflict: the version exists. InvalidInput: too little data.
+        """
+
+        def grow(dataset: Dataset, features: NDArray[np.float32], parts: Split) -> Trained:
+            return adopt(model_text, dataset, features, parts)
+
+        return self._made(_Wish(version, as_of, None, 0, 2, progress or _silent, origin="elsewhere"), grow)
+
+    def _made(self, wish: _Wish, grow: Callable[[Dataset, NDArray[np.float32], Split], Trained]) -> TrainingResult:
+        version, tell = wish.version, wish.tell
+        target = wish.out or self.models
         if (target / check_version(version)).exists():
             raise Conflict(f"{version} exists already: choose another version", place="model version")
-        tell = progress or _silent
         tell("reading records", 0, 1)
-        material = self._material(as_of)
+        material = self._material(wish.as_of)
         with self.database.transaction() as tx:
             keep_contexts(tx, material.cohort, material.contexts)
         dataset = thinned(material.dataset.take(material.dataset.trainable))
         parts = split(dataset, material.cohort.patient_uuids, [one.facility for one in material.cohort.facilities])
         tell("computing features", 0, 1)
         features = features_of(dataset, material.cohort.columns, material.cohort.facility, material.contexts)
-        trained = train(dataset, features, parts, seed=seed, threads=threads, progress=tell)
+        trained = grow(dataset, features, parts)
         grown = parts.early | parts.late
         manifest = manifest_of(trained, version=version, features=features[grown])
         manifest |= {
             "created_at": self.now().isoformat(timespec="seconds"),
             "label_policy": LABEL_POLICY,
-            "seed": seed,
+            "seed": wish.seed,
+            "origin": wish.origin,
             "window": _window(material, parts, dataset),
         }
         tell("judging", 0, 1)
         rows = _test_rows(material, dataset, features, parts.test, parts.unseen_patient, parts.unseen_facility)
-        raw = np.asarray(trained.booster.predict(rows.features, raw_score=True, num_threads=threads), np.float64)
+        raw = np.asarray(trained.booster.predict(rows.features, raw_score=True, num_threads=wish.threads), np.float64)
         rivals = {
             "scorecard": trained.scorecard.risk(rows.features),
             "single feature": single_score(rows.features, trained.single_feature, trained.single_direction),
@@ -128,10 +172,15 @@ class Modelling:
         objections = gate.objections(evaluation)
         manifest["evaluation"] = evaluation
         digest = write_bundle(target, version, _files(trained.booster, manifest, evaluation, objections))
-        if out is None:
-            self._register(version, manifest, evaluation, objections, digest)
+        is_own = wish.origin == _HERE
+        if wish.out is None:
+            registry = Registry(self.models)
+            registry.add(entry_of(manifest, objections, digest))
+            if is_own and not objections:
+                registry.promote(version)
+            self._keep_metrics(version, evaluation)
         tell("done", 1, 1)
-        return TrainingResult(version, out is None and not objections, objections, evaluation)
+        return TrainingResult(version, wish.out is None and is_own and not objections, objections, evaluation)
 
     def evaluate(
         self,
@@ -230,25 +279,6 @@ class Modelling:
         champion = registry.champion()
         return {} if champion is None else {"champion": Scorer(registry.load(champion)).score(features)}
 
-    def _register(
-        self, version: str, manifest: dict[str, Any], evaluation: dict[str, Any], objections: list[str], digest: str
-    ) -> None:
-        registry = Registry(self.models)
-        registry.add(
-            {
-                "version": version,
-                "status": "rejected" if objections else "candidate",
-                "created_at": manifest["created_at"],
-                "bundle_sha256": digest,
-                "auroc": evaluation["metrics"]["auroc"],
-                "ece": evaluation["metrics"]["ece"],
-                "objections": objections,
-            }
-        )
-        if not objections:
-            registry.promote(version)
-        self._keep_metrics(version, evaluation)
-
     def _keep_metrics(self, version: str, evaluation: dict[str, Any]) -> None:
         values = {(name, "all"): value for name, value in evaluation["metrics"].items() if np.isfinite(value)}
         for segment, figures in evaluation["segments"].items():
@@ -321,13 +351,12 @@ def _files(
     evaluation: dict[str, Any],
     objections: list[str],
 ) -> dict[str, bytes]:
-    export = io.BytesIO()
-    pickle.dump(booster, export)
+    text = booster.model_to_string()
     return {
-        "model.txt": booster.model_to_string().encode("ascii"),
+        "model.txt": text.encode("ascii"),
         "bundle.json": json.dumps(manifest, default=float).encode(),
         "card.md": card.as_markdown(manifest, evaluation, objections).encode(),
-        EXPORT: export.getvalue(),
+        EXPORT: exported(text),
     }
 
 
