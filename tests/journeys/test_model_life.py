@@ -219,3 +219,46 @@ def test_batch_and_single_say_the_same(running: Running) -> None:
         single = running.service.predictor.score_patient(row.patient_uuid, as_of=row.as_of, explain=5)
         assert single.prediction.iit_risk_score == row.risk_score
         assert single.prediction.reasons == row.reasons
+
+
+def test_a_model_travels_to_another_installation_as_an_archive(running: Running, tmp_path: Path) -> None:
+    archive, export = running.service.models.export_to(tmp_path / "out")
+    assert (archive.name, export.name) == ("v0.1.tar", EXPORT)
+    with pytest.raises(Conflict, match="exists already"):
+        running.service.models.export_to(tmp_path / "out")
+    elsewhere = dataclasses.replace(running.service.models, models=tmp_path / "elsewhere")
+    assert elsewhere.import_from(archive) == ("v0.1", objections(running.training.evaluation))
+    registry = Registry(tmp_path / "elsewhere")
+    assert registry.champion() is None
+    assert elsewhere.verify() == ["v0.1"]
+    elsewhere.promote("v0.1", although_rejected=True)
+    assert joblib.load(tmp_path / "elsewhere" / EXPORT).num_trees() > 0
+    here = Registry(running.service.settings.models_folder).load("v0.1")
+    assert registry.load("v0.1").model_text == here.model_text
+    with pytest.raises(Conflict):
+        elsewhere.import_from(archive)
+
+
+def test_foreign_trees_are_calibrated_and_judged_but_never_serve_at_once(running: Running, tmp_path: Path) -> None:
+    registry = Registry(running.service.settings.models_folder)
+    path = tmp_path / "model.txt"
+    path.write_text(registry.load("v0.1").model_text)
+    modelling = dataclasses.replace(running.service.modelling, models=tmp_path / "models")
+    models = dataclasses.replace(running.service.models, models=tmp_path / "models", modelling=modelling)
+    with pytest.raises(InvalidInput, match="--model-version"):
+        models.import_from(path)
+    assert models.import_from(path, version="v7")[0] == "v7"
+    assert Registry(tmp_path / "models").champion() is None
+    bundle = Registry(tmp_path / "models").load("v7")
+    assert bundle.manifest["origin"] == "elsewhere"
+    again = bundle.manifest["evaluation"]["metrics"]["auroc"]
+    assert again == pytest.approx(running.training.evaluation["metrics"]["auroc"], abs=0.01)
+
+
+def test_an_unsafe_or_absent_file_is_not_imported(running: Running, tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        running.service.models.import_from(tmp_path / "absent.tar")
+    path = tmp_path / "model.pkl"
+    path.write_bytes((running.service.settings.models_folder / "v0.1" / EXPORT).read_bytes())
+    with pytest.raises(InvalidInput, match="--unpickle"):
+        running.service.models.import_from(path, version="v8")
