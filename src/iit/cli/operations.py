@@ -1,4 +1,4 @@
-"""`iit serve`, `demo`, `db`, `config` and `facilities`."""
+"""`iit serve`, `demo`, `db` and `facilities`."""
 
 import os
 import secrets
@@ -11,7 +11,7 @@ import typer
 import uvicorn
 
 from iit.bootstrap import Service, database_urls
-from iit.cli.shared import actor, progress_bar, running, say, stage_printer, tell
+from iit.cli.shared import actor, progress_bar, running, say, stage_printer
 from iit.config import load_settings
 from iit.domain.errors import Conflict
 from iit.features.registry import FEATURE_NAMES
@@ -25,7 +25,6 @@ from iit.store import records as record_store
 from iit.synth import write_cohort
 
 database = typer.Typer(help="The database.", no_args_is_help=True)
-config = typer.Typer(help="Settings.", no_args_is_help=True)
 facilities = typer.Typer(help="Facilities.", no_args_is_help=True)
 
 SYNTHETIC = "SYN"
@@ -116,19 +115,6 @@ def check() -> None:
     with running() as service, service.database.transaction() as tx:
         migrate.check(tx)
     say("the schema is up to date")
-
-
-@config.command("check")
-def check_config() -> None:
-    """Check all settings and name every problem at once."""
-    load_settings()
-    say("the settings are sound")
-
-
-@config.command("show")
-def show_config() -> None:
-    """Show all settings; secrets stay hidden."""
-    tell(load_settings().model_dump())
 
 
 @facilities.command("refresh")

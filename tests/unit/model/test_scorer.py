@@ -84,7 +84,7 @@ def test_serving_needs_neither_lightgbm_nor_scikit_learn(tmp_path: Path) -> None
 import sys
 for name in ("lightgbm", "sklearn", "scipy.stats", "pandas", "pyarrow"):
     sys.modules[name] = None
-import iit.asgi, iit.cli.main
+import iit.asgi, iit.cli.operations, iit.cli.records, iit.cli.modelling, iit.cli.access
 from pathlib import Path
 import numpy as np
 from iit.model.bundle import load_bundle
