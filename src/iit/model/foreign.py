@@ -14,6 +14,7 @@ from threading import Timer
 from typing import Final
 
 from iit.domain.errors import InvalidInput, Unavailable
+from iit.extras import extra_module
 from iit.features.registry import FEATURE_NAMES
 from iit.model.lightgbm_text import MAX_CHARACTERS
 from iit.model.trees import Trees
@@ -64,6 +65,7 @@ def unpickled(path: Path) -> bytes:
     Raises:
         InvalidInput: no model came out of it. Unavailable: this machine cannot shut the child process off.
     """
+    extra_module("joblib", extra="train")  # the child needs it, and cannot say so
     if not can_shut_off():
         raise Unavailable(
             "this machine cannot shut a process off from network and files; where the model was made, save it as text "
