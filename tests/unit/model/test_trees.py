@@ -179,6 +179,25 @@ def a_chain(n: int, n_features: int) -> str:
     return resized(f"{head}feature_names={names}\ntree_sizes=\n\nTree=0\n{tree}\n\n\nend of trees\n")
 
 
+@pytest.mark.parametrize(
+    ("left", "right", "inner", "leaves"),
+    [
+        pytest.param([-1, 2, 1], [-2, -3, -4], [2, 5, 5], [1, 1, 0, 0], id="a circle beside the tree"),
+        pytest.param([2, -1, 1], [-2, -3, -4], [4, 2, 3], [1, 1, 1, 1], id="a tree that is numbered otherwise"),
+    ],
+)
+def test_parents_stand_before_their_children(
+    left: list[int], right: list[int], inner: list[int], leaves: list[int]
+) -> None:
+    changed = a_chain(3, 3)
+    for key, numbers in (
+        ("left_child", left), ("right_child", right), ("internal_count", inner), ("leaf_count", leaves)
+    ):  # fmt: skip
+        changed = re.sub(rf"{key}=.*", f"{key}={' '.join(map(str, numbers))}", changed)
+    with pytest.raises(InvalidInput, match="before its parent"):
+        Trees.from_model_text(resized(changed))
+
+
 def test_a_path_of_too_many_features_is_refused() -> None:
     assert Trees.from_model_text(a_chain(192, 192)).arrays.blocks[0] == 12
     with pytest.raises(InvalidInput, match="different features on one path"):
