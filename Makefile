@@ -10,7 +10,7 @@ PORT ?= 8000
 TEST_JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix docs lock
+.PHONY: help setup run test check fix docs bench lock
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -27,11 +27,14 @@ check: $(DEV_STAMP) ## Check format, lint, types, architecture and generated doc
 	@bash scripts/check.sh
 
 fix: $(DEV_STAMP) ## Format and mend what can be mended by itself
-	$(BIN)/ruff format src tests scripts
-	$(BIN)/ruff check --fix src tests scripts
+	$(BIN)/ruff format src tests scripts benchmarks
+	$(BIN)/ruff check --fix src tests scripts benchmarks
 
 docs: $(DEV_STAMP) ## Write the generated pages of docs/reference
 	$(BIN)/python scripts/write_reference.py
+
+bench: $(DEV_STAMP) ## Measure speed beside others; writes benchmarks/README.md
+	$(BIN)/python -m benchmarks.contributions
 
 lock: $(DEV_STAMP) ## Lock the newest allowed versions anew
 	bash scripts/lock.sh $(BIN)/uv

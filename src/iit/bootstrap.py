@@ -21,13 +21,15 @@ from iit.services.access import Access, open_access
 from iit.services.batches import Batches
 from iit.services.champion import Champion
 from iit.services.contexts import ContextCache
+from iit.services.evaluation import Evaluation
 from iit.services.intake import Intake
 from iit.services.jobs import Jobs
 from iit.services.keyring import Keyring
-from iit.services.modelling import Modelling
+from iit.services.models import Models
 from iit.services.patients import Patients
 from iit.services.predictions import Predictor
 from iit.services.scoring import Scoring
+from iit.services.training import Training
 from iit.store.database import Database, open_database
 from iit.store.embedded.cluster import Cluster
 from iit.store.migrate import upgrade
@@ -44,7 +46,9 @@ class Service:
     patients: Patients
     predictor: Predictor
     champion: Champion
-    modelling: Modelling
+    training: Training
+    evaluation: Evaluation
+    models: Models
     scoring: Scoring
     jobs: Jobs
     batches: Batches
@@ -98,9 +102,9 @@ def assemble(settings: Settings, database: Database) -> Service:
     champion = Champion(settings.models_folder, time.monotonic)
     contexts = ContextCache(database, time.monotonic)
     zone = settings.zone
-    modelling = Modelling(database, settings.models_folder, lambda: datetime.now(zone))
+    training = Training(database, settings.models_folder, lambda: datetime.now(zone))
     scoring = Scoring(database, champion, lambda: _today(zone))
-    jobs = Jobs(database, {"train": modelling.retrain, "score": scoring.run}, _launcher(settings), time.monotonic)
+    jobs = Jobs(database, {"train": training.retrain, "score": scoring.run}, _launcher(settings), time.monotonic)
     return Service(
         settings=settings,
         database=database,
@@ -116,7 +120,9 @@ def assemble(settings: Settings, database: Database) -> Service:
         patients=Patients(database),
         predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone)),
         champion=champion,
-        modelling=modelling,
+        training=training,
+        evaluation=Evaluation(database, settings.models_folder),
+        models=Models(database, settings.models_folder, training),
         scoring=scoring,
         jobs=jobs,
         batches=Batches(database, jobs),

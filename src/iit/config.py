@@ -11,7 +11,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from iit.domain.errors import InvalidInput
-from iit.store.database import PoolSettings
+from iit.store.pool import PoolSettings
 
 
 def default_data_dir() -> Path:

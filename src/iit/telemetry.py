@@ -17,6 +17,9 @@ http_request_duration_seconds = Histogram(
 )
 http_requests_in_progress = Gauge("http_requests_in_progress", "Requests being answered.", multiprocess_mode="livesum")
 predictions_total = Counter("iit_predictions_total", "Predictions given.", ("band", "source"))
+model_load_failures_total = Counter(
+    "iit_model_load_failures_total", "Models that did not load, by what they would have served as.", ("role",)
+)
 prediction_stage_seconds = Histogram(
     "iit_prediction_stage_seconds",
     "Time of each stage of a prediction, in seconds.",

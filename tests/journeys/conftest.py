@@ -21,8 +21,8 @@ from iit.ingest.sources import documents
 from iit.model.registry import Registry
 from iit.services import contexts
 from iit.services.keys import KeyWish
-from iit.services.modelling import TrainingResult
 from iit.services.scoring import ScoringWish
+from iit.services.training import TrainingResult
 from iit.services.truths import keep_truths
 from iit.store.database import open_database
 from iit.store.embedded.cluster import ClusterUrls
@@ -66,7 +66,7 @@ def running(cluster: ClusterUrls) -> Iterator[Running]:
     service.intake.take(documents([cohort]), who=TESTER)
     keep_truths(database, cohort)
     contexts.refresh(database)
-    training = service.modelling.train("v0.1", seed=1)
+    training = service.training.train("v0.1", seed=1)
     Registry(settings.models_folder).promote("v0.1")
     service.scoring.score(ScoringWish(), who=TESTER)
     yield Running(

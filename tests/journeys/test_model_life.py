@@ -1,5 +1,6 @@
 """From records to a model that is judged, kept whole and followed by the service."""
 
+import dataclasses
 import io
 import json
 import shutil
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from iit.domain.errors import Conflict, InvalidInput, NotFound, Unavailable
 from iit.domain.interruption import GRACE_DAYS
 from iit.domain.record import day_number
+from iit.domain.risk import Source
 from iit.model.bundle import EXPORT, load_bundle
 from iit.model.dataset import build_dataset, features_of
 from iit.model.gate import LIMITS, objections
@@ -44,15 +46,15 @@ def test_the_model_beats_the_simple_ones_and_comes_near_the_limit(running: Runni
 
 def test_evaluating_again_gives_the_same_figures(running: Running) -> None:
     # Not to the bit: other tests import patients, and so move the facilities' figures a little.
-    again = running.service.modelling.evaluate()
+    again = running.service.evaluation.judge()
     assert again["metrics"]["auroc"] == pytest.approx(running.training.evaluation["metrics"]["auroc"], abs=1e-3)
     assert again["metrics"]["n"] == running.training.evaluation["metrics"]["n"]
 
 
 def test_simple_rivals_are_judged_on_the_rows_that_were_asked_for(running: Running) -> None:
     told = running.training.evaluation["rivals"]
-    again = running.service.modelling.evaluate()["rivals"]
-    later = running.service.modelling.evaluate(since=UNTIL - timedelta(days=150))["rivals"]
+    again = running.service.evaluation.judge()["rivals"]
+    later = running.service.evaluation.judge(since=UNTIL - timedelta(days=150))["rivals"]
     assert again.keys() == later.keys() == told.keys()
     for name, one in told.items():
         assert again[name]["auroc"] == pytest.approx(one["auroc"], abs=2e-3), name
@@ -60,7 +62,7 @@ def test_simple_rivals_are_judged_on_the_rows_that_were_asked_for(running: Runni
 
 
 def test_figures_shown_are_those_of_the_training_and_few(running: Running) -> None:
-    shown, figures = running.service.modelling.show("v0.1"), running.service.modelling.figures("v0.1")
+    shown, figures = running.service.models.show("v0.1"), running.service.models.figures("v0.1")
     told = json.loads(json.dumps(running.training.evaluation))
     assert shown["metrics"] == figures["metrics"] == told["metrics"]
     assert figures["segments"] == told["segments"]
@@ -71,7 +73,7 @@ def test_figures_shown_are_those_of_the_training_and_few(running: Running) -> No
 
 def test_evaluation_rows_hold_what_was_promised(running: Running) -> None:
     kept: list[object] = []
-    running.service.modelling.evaluate(rows_to=lambda header, rows: kept.extend([header, rows]))
+    running.service.evaluation.judge(rows_to=lambda header, rows: kept.extend([header, rows]))
     header, rows = kept
     assert header == ["patient_uuid", "index_date", "as_of", "days_to_expected", "risk", "label"]
     assert {row[5] for row in rows} == {0, 1}  # type: ignore[attr-defined]
@@ -159,13 +161,24 @@ def test_a_running_model_stays_when_the_new_one_is_damaged(models: Path) -> None
     registry["models"].append({**registry["models"][0], "version": "v0.2"})
     registry |= {"champion": "v0.2", "previous": "v0.1"}
     (models / "registry.json").write_text(json.dumps(registry))
-    assert champion.current() is before  # v0.2 says of itself that it is v0.1: it is not what was registered
+    after = champion.current()  # v0.2 says of itself that it is v0.1: it is not what was registered
+    assert (after.scorer, after.source) == (before.scorer, Source.PREVIOUS)
 
 
 def test_without_a_sound_model_nothing_is_made_up(models: Path) -> None:
-    damage(models, "one byte")
+    damage(models, "manifest")
     with pytest.raises(Unavailable):
         Champion(models, lambda: 0.0).current()
+
+
+def test_without_sound_trees_the_scorecard_answers_and_says_so(running: Running, models: Path) -> None:
+    damage(models, "one byte")
+    predictor = dataclasses.replace(running.service.predictor, champion=Champion(models, lambda: 0.0))
+    told = predictor.score_features({"late_days_mean_3": 12.0, "age": 31.0}, explain=3).prediction
+    assert (told.source, told.degraded, told.model_version) == ("scorecard", True, "v0.1")
+    assert 0 < told.iit_risk_score < 1
+    assert {reason["feature"] for reason in told.reasons} <= {"late_days_mean_3", "age"}
+    assert told.reasons
 
 
 @pytest.mark.parametrize("name", ["../v0.1", "/etc", "", ".", "a/b", "x" * 65])
@@ -176,7 +189,7 @@ def test_a_version_is_never_a_path(models: Path, name: str) -> None:
 
 def test_the_same_version_is_not_trained_twice(running: Running) -> None:
     with pytest.raises(Conflict, match="exists already"):
-        running.service.modelling.train("v0.1")
+        running.service.training.train("v0.1")
 
 
 def test_promoting_and_rolling_back(models: Path) -> None:
@@ -229,3 +242,46 @@ def test_batch_and_single_say_the_same(running: Running) -> None:
         single = running.service.predictor.score_patient(row.patient_uuid, as_of=row.as_of, explain=5, who=TESTER)
         assert single.prediction.iit_risk_score == row.risk_score
         assert single.prediction.reasons == row.reasons
+
+
+def test_a_model_travels_to_another_installation_as_an_archive(running: Running, tmp_path: Path) -> None:
+    archive, export = running.service.models.export_to(tmp_path / "out")
+    assert (archive.name, export.name) == ("v0.1.tar", EXPORT)
+    with pytest.raises(Conflict, match="exists already"):
+        running.service.models.export_to(tmp_path / "out")
+    elsewhere = dataclasses.replace(running.service.models, models=tmp_path / "elsewhere")
+    assert elsewhere.import_from(archive) == ("v0.1", objections(running.training.evaluation))
+    registry = Registry(tmp_path / "elsewhere")
+    assert registry.champion() is None
+    assert elsewhere.verify() == ["v0.1"]
+    elsewhere.promote("v0.1", although_rejected=True)
+    assert joblib.load(tmp_path / "elsewhere" / EXPORT).num_trees() > 0
+    here = Registry(running.service.settings.models_folder).load("v0.1")
+    assert registry.load("v0.1").model_text == here.model_text
+    with pytest.raises(Conflict):
+        elsewhere.import_from(archive)
+
+
+def test_foreign_trees_are_calibrated_and_judged_but_never_serve_at_once(running: Running, tmp_path: Path) -> None:
+    registry = Registry(running.service.settings.models_folder)
+    path = tmp_path / "model.txt"
+    path.write_text(registry.load("v0.1").model_text)
+    modelling = dataclasses.replace(running.service.modelling, models=tmp_path / "models")
+    models = dataclasses.replace(running.service.models, models=tmp_path / "models", modelling=modelling)
+    with pytest.raises(InvalidInput, match="--model-version"):
+        models.import_from(path)
+    assert models.import_from(path, version="v7")[0] == "v7"
+    assert Registry(tmp_path / "models").champion() is None
+    bundle = Registry(tmp_path / "models").load("v7")
+    assert bundle.manifest["origin"] == "elsewhere"
+    again = bundle.manifest["evaluation"]["metrics"]["auroc"]
+    assert again == pytest.approx(running.training.evaluation["metrics"]["auroc"], abs=0.01)
+
+
+def test_an_unsafe_or_absent_file_is_not_imported(running: Running, tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        running.service.models.import_from(tmp_path / "absent.tar")
+    path = tmp_path / "model.pkl"
+    path.write_bytes((running.service.settings.models_folder / "v0.1" / EXPORT).read_bytes())
+    with pytest.raises(InvalidInput, match="--unpickle"):
+        running.service.models.import_from(path, version="v8")

@@ -19,7 +19,7 @@ Manager = Annotated[Principal, may(Action.MANAGE_MODELS)]
 @router.get("")
 def list_models(service: ServiceDep, _who: Reader) -> dict[str, Any]:
     """List all models with their standing."""
-    return service.modelling.listing()
+    return service.models.listing()
 
 
 class RetrainWish(BaseModel):
@@ -35,30 +35,30 @@ class RetrainWish(BaseModel):
 @router.post("/retrain", status_code=202)
 def retrain(wish: RetrainWish, service: ServiceDep, who: Manager) -> dict[str, Any]:
     """Train a model in the background; it serves if nothing speaks against it. Follow it at `/api/v1/jobs/{job_id}`."""
-    service.modelling.check_free(wish.model_version)
+    service.training.check_free(wish.model_version)
     return service.jobs.submit("train", wish.model_dump(mode="json", exclude_none=True), who=who)._asdict()
 
 
 @router.post("/rollback")
 def roll_back(service: ServiceDep, who: Manager) -> dict[str, Any]:
     """Return to the champion before."""
-    return {"champion": service.modelling.roll_back(who=who)}
+    return {"champion": service.models.roll_back(who=who)}
 
 
 @router.get("/{version}")
 def show_model(version: str, service: ServiceDep, _who: Reader) -> dict[str, Any]:
     """Show a model: what it was made from, label policy, bands, main figures with intervals, limits for service."""
-    return service.modelling.show(version)
+    return service.models.show(version)
 
 
 @router.post("/{version}/promote")
 def promote(version: str, service: ServiceDep, who: Manager, *, force: bool = False) -> dict[str, Any]:
     """Make a model the champion. With `force`, although the gate objects to it."""
-    service.modelling.promote(version, force=force, who=who)
+    service.models.promote(version, although_rejected=force, who=who)
     return {"champion": version}
 
 
 @router.get("/{version}/metrics")
 def model_metrics(version: str, service: ServiceDep, _who: Reader) -> dict[str, Any]:
     """Show all figures of a model on its test, with intervals: by segment, facility, threshold, beside rivals."""
-    return service.modelling.figures(version)
+    return service.models.figures(version)

@@ -1,38 +1,63 @@
-"""The command `iit`."""
+"""The command `iit`. A command's module is imported when the command is used: starting one does not load all."""
 
+import importlib
 import sys
+from typing import Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from iit import __version__
-from iit.cli import access, jobs, modelling, operations, records
 from iit.domain.errors import ServiceError
 
-app = typer.Typer(
-    name="iit",
-    help="Predicts, explains and helps to prevent interruptions in HIV treatment.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,  # its tracebacks can show locals, and locals hold patients' values
-    add_completion=False,
+_COMMANDS: Final = {
+    # name: module of iit.cli, and its function (a command) or Typer (a group of commands)
+    "demo": "operations:demo",
+    "serve": "operations:serve",
+    "import": "records:import_records",
+    "synth": "records:synth",
+    "train": "modelling:train",
+    "evaluate": "modelling:evaluate",
+    "score": "modelling:score",
+    "worklist": "modelling:worklist",
+    "models": "modelling:models",
+    "jobs": "jobs:jobs",
+    "users": "access:users",
+    "keys": "access:keys",
+    "db": "operations:database",
+    "config": "settings:config",
+    "facilities": "operations:facilities",
+    "version": "main:version",
+}
+
+
+class _Commands(TyperGroup):
+    """Finds commands by name."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        part = getattr(importlib.import_module(f"iit.cli.{module}"), name)
+        if isinstance(part, typer.Typer):
+            command: Any = typer.main.get_group(part)
+        else:
+            alone = typer.Typer(add_completion=False)
+            alone.command()(part)
+            command = typer.main.get_command(alone)
+        command.name = cmd_name
+        return command
+
+
+# Not a Typer, whose tracebacks can show locals: locals hold patients' values.
+app = _Commands(
+    name="iit", help="Predicts, explains and helps to prevent interruptions in HIV treatment.", no_args_is_help=True
 )
-app.command("demo")(operations.demo)
-app.command("serve")(operations.serve)
-app.command("import")(records.import_records)
-app.command("synth")(records.synth)
-app.command("train")(modelling.train)
-app.command("evaluate")(modelling.evaluate)
-app.command("score")(modelling.score)
-app.command("worklist")(modelling.worklist)
-app.add_typer(modelling.models, name="models")
-app.add_typer(jobs.jobs, name="jobs")
-app.add_typer(access.users, name="users")
-app.add_typer(access.keys, name="keys")
-app.add_typer(operations.database, name="db")
-app.add_typer(operations.config, name="config")
-app.add_typer(operations.facilities, name="facilities")
 
 
-@app.command()
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)

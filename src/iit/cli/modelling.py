@@ -11,10 +11,8 @@ from iit.cli.shared import Json, operator, progress_bar, running, say, stage_pri
 from iit.cli.tables import WORKLIST_HEADER, write_scores, write_worklist
 from iit.domain.errors import InvalidInput
 from iit.model.card_process import draw_page
-from iit.model.registry import Registry
-from iit.model.scorer import Scorer
-from iit.services.modelling import CardWish
 from iit.services.scoring import ScoringWish
+from iit.services.training import CardWish
 from iit.store.predictions import PredictionRow
 
 models = typer.Typer(help="The registry of models.", no_args_is_help=True)
@@ -40,7 +38,7 @@ def train(
         day = None if as_of is None else parse_day(as_of)
         wish = CardWish(learning=learning_curve, page=draw_page)
         tell_stage = stage_printer(bar)
-        result = service.modelling.train(
+        result = service.training.train(
             model_version, as_of=day, out=out, seed=seed, card_wish=wish, progress=tell_stage
         )
     if as_json:
@@ -68,7 +66,7 @@ def evaluate(
             write_csv(predictions, header, rows)
 
     with running() as service:
-        told = service.modelling.evaluate(
+        told = service.evaluation.judge(
             model_version,
             since=None if since is None else parse_day(since),
             until=None if until is None else parse_day(until),
@@ -133,7 +131,7 @@ def worklist(
 def list_models(as_json: Json = False) -> None:
     """List all models with their standing."""
     with running() as service:
-        told = service.modelling.listing()
+        told = service.models.listing()
     if as_json:
         tell(told)
         return
@@ -146,14 +144,14 @@ def list_models(as_json: Json = False) -> None:
 def show_model(version: str) -> None:
     """Show what a model was made from and how good it is."""
     with running() as service:
-        tell(service.modelling.show(version))
+        tell(service.models.show(version))
 
 
 @models.command("promote")
 def promote(version: str, force: Annotated[bool, typer.Option(help="Although the gate objects.")] = False) -> None:
     """Make a model the champion."""
     with running() as service:
-        service.modelling.promote(version, force=force, who=operator())
+        service.models.promote(version, although_rejected=force, who=operator())
     say(f"{version} is now the champion")
 
 
@@ -161,7 +159,7 @@ def promote(version: str, force: Annotated[bool, typer.Option(help="Although the
 def roll_back() -> None:
     """Return to the champion before."""
     with running() as service:
-        version = service.modelling.roll_back(who=operator())
+        version = service.models.roll_back(who=operator())
     say(f"{version} is the champion again")
 
 
@@ -176,7 +174,7 @@ def retrain(
     day = None if as_of is None else parse_day(as_of).isoformat()
     wish = {"model_version": model_version, "seed": seed} | ({} if day is None else {"as_of": day})
     with running() as service:
-        service.modelling.check_free(model_version)
+        service.training.check_free(model_version)
         job = service.jobs.submit("train", wish, who=operator())
         say(f"job {job.job_id}")
         if detach:
@@ -186,13 +184,37 @@ def retrain(
 
 @models.command("verify")
 def verify(version: Annotated[str | None, typer.Argument(help="By default all.")] = None) -> None:
-    """Check files, hashes, feature set and self-test of models."""
+    """Check files, hashes, feature set, library versions and self-test of models."""
     with running() as service:
-        registry = Registry(service.settings.models_folder)
-        versions = [version] if version else [one["version"] for one in registry.read()["models"]]
-        for one in versions:
-            Scorer(registry.load(one))
+        for one in service.models.verify(version):
             say(f"{one}: ok")
+
+
+@models.command("export")
+def export(
+    version: Annotated[str | None, typer.Argument(help="By default the champion.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the archive and the pickle.")] = Path(),
+) -> None:
+    """Write a model as one archive, for `iit models import` elsewhere, and as a pickle, for other tools."""
+    with running() as service:
+        for path in service.models.export_to(out, version):
+            say(str(path))
+
+
+@models.command("import")
+def import_model(
+    file: Annotated[Path, typer.Argument(help="An exported archive, a LightGBM text, or a pickle of one.")],
+    model_version: Annotated[str | None, typer.Option(help="Name of a model that is no archive.")] = None,
+    unpickle: Annotated[bool, typer.Option(help="Open a pickle. Its code runs shut off from everything.")] = False,
+) -> None:
+    """Register a model from elsewhere as a candidate; all but archives are calibrated and judged on our records."""
+    with running() as service, progress_bar() as bar:
+        version, objections = service.models.import_from(
+            file, version=model_version, unpickle=unpickle, progress=stage_printer(bar)
+        )
+    say(f"{version} is registered; `iit models promote {version}` lets it serve")
+    for objection in objections:
+        say(f"the gate objects: {objection}")
 
 
 def _print_evaluation(version: str, told: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""`iit serve`, `demo`, `db`, `config` and `facilities`."""
+"""`iit serve`, `demo`, `db` and `facilities`."""
 
 import os
 import secrets
@@ -11,7 +11,7 @@ import typer
 import uvicorn
 
 from iit.bootstrap import Service, database_urls
-from iit.cli.shared import operator, progress_bar, running, say, stage_printer, tell
+from iit.cli.shared import operator, progress_bar, running, say, stage_printer
 from iit.config import load_settings
 from iit.domain.access import Role
 from iit.domain.errors import Conflict
@@ -21,15 +21,14 @@ from iit.model.card_process import draw_page
 from iit.model.registry import Registry
 from iit.services import contexts
 from iit.services.keys import KeyWish
-from iit.services.modelling import CardWish
 from iit.services.scoring import ScoringWish
+from iit.services.training import CardWish
 from iit.services.truths import keep_truths
 from iit.store import migrate
 from iit.store import records as record_store
 from iit.synth import write_cohort
 
 database = typer.Typer(help="The database.", no_args_is_help=True)
-config = typer.Typer(help="Settings.", no_args_is_help=True)
 facilities = typer.Typer(help="Facilities.", no_args_is_help=True)
 
 SYNTHETIC = "SYN"
@@ -94,9 +93,9 @@ def _fill(service: Service, patients: int) -> None:
             keep_truths(service.database, Path(folder))
             contexts.refresh(service.database)
         say(f"{patients} synthetic patients imported")
-    if service.modelling.listing()["champion"] is None:
+    if service.models.listing()["champion"] is None:
         with progress_bar() as bar:
-            result = service.modelling.train("v1.0", card_wish=CardWish(page=draw_page), progress=stage_printer(bar))
+            result = service.training.train("v1.0", card_wish=CardWish(page=draw_page), progress=stage_printer(bar))
         for objection in result.objections:
             say(f"serving although: {objection}")
         if not result.promoted:
@@ -120,19 +119,6 @@ def check() -> None:
     with running() as service, service.database.transaction() as tx:
         migrate.check(tx)
     say("the schema is up to date")
-
-
-@config.command("check")
-def check_config() -> None:
-    """Check all settings and name every problem at once."""
-    load_settings()
-    say("the settings are sound")
-
-
-@config.command("show")
-def show_config() -> None:
-    """Show all settings; secrets stay hidden."""
-    tell(load_settings().model_dump())
 
 
 @facilities.command("refresh")

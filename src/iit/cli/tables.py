@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Final
 
 import openpyxl
-import pyarrow
-import pyarrow.parquet
 
 from iit.cli.records import write_csv
+from iit.extras import extra_module
 from iit.services.tables import SCORES_HEADER, safe_cell, score_cells, texts_of
 from iit.store.patients import WorklistRow
 from iit.store.predictions import PredictionRow
@@ -26,9 +25,10 @@ def write_scores(path: Path, rows: Sequence[PredictionRow]) -> None:
     if path.suffix == ".csv":
         write_csv(path, list(SCORES_HEADER), told)
         return
+    pyarrow, parquet = (extra_module(name, extra="train") for name in ("pyarrow", "pyarrow.parquet"))
     table = pyarrow.table({name: [row[place] for row in told] for place, name in enumerate(SCORES_HEADER)})
     path.touch(mode=0o600)
-    pyarrow.parquet.write_table(table, path)
+    parquet.write_table(table, path)
 
 
 def write_worklist(path: Path, rows: Sequence[WorklistRow]) -> None:

@@ -1,10 +1,22 @@
-"""LightGBM, with what it needs in place. Everything else imports it from here."""
+"""LightGBM, loaded with what it needs at first use. Training takes it from here; serving does without."""
 
+import pickle
+from types import ModuleType
+
+from iit.extras import extra_module
 from iit.model.openmp import provide_openmp
 
-provide_openmp()
 
-import lightgbm  # noqa: E402 - it can be loaded only now
-from lightgbm.basic import LightGBMError  # noqa: E402
+def lightgbm() -> ModuleType:
+    """Return the library.
 
-__all__ = ["LightGBMError", "lightgbm"]
+    Raises:
+        Unavailable: it, or the OpenMP library it needs, is not installed.
+    """
+    provide_openmp()
+    return extra_module("lightgbm", extra="train")
+
+
+def exported(model_text: str) -> bytes:
+    """Return the pickle that the operators' guide opens with `joblib.load`: a Booster with these trees."""
+    return pickle.dumps(lightgbm().Booster(model_str=model_text))

@@ -21,27 +21,29 @@ from typing import Any, Final
 from iit.domain.errors import Conflict, InvalidInput, NotFound
 from iit.features.registry import FEATURE_NAMES, FEATURE_SET_VERSION
 from iit.model.calibrate import Calibrator
+from iit.model.lightgbm_text import MAX_CHARACTERS
 from iit.model.scorecard import Scorecard
 
 EXPORT: Final = "iit_lightgbm_model.pkl"
 PAGE: Final = "card.html"
 SUMS: Final = "SHA256SUMS"
-_NEEDED: Final = ("model.txt", "bundle.json", "card.md")
+LIBRARIES: Final = ("python", "lightgbm", "numpy", "numba")  # whose versions a bundle tells
+_NUMBERS: Final = "bundle.json"
+NEEDED: Final = ("model.txt", "bundle.json", "card.md")
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NOT_VERSIONS: Final = ("registry.json", SUMS, EXPORT)  # names that mean something else in the folder of models
-_LARGEST: Final[Mapping[str, int]] = {  # bytes
-    "model.txt": 200_000_000, "bundle.json": 20_000_000, "card.md": 5_000_000, PAGE: 20_000_000, EXPORT: 500_000_000,
+LARGEST: Final[Mapping[str, int]] = {  # bytes
+    "model.txt": MAX_CHARACTERS, "bundle.json": 20_000_000, "card.md": 5_000_000, PAGE: 20_000_000, EXPORT: 500_000_000,
     SUMS: 4_000,
 }  # fmt: skip
 
 
 @dataclass(frozen=True, repr=False)
-class Bundle:
-    """A model as loaded.
+class Numbers:
+    """What `bundle.json` says of a model.
 
     Attributes:
         version: its name.
-        model_text: the booster in LightGBM's text form.
         calibrator: raw score to risk.
         scorecard: last resort.
         bands: lowest risk of `medium` and of `high`.
@@ -49,11 +51,21 @@ class Bundle:
     """
 
     version: str
-    model_text: str
     calibrator: Calibrator
     scorecard: Scorecard
     bands: Mapping[str, float]
     manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, repr=False)
+class Bundle(Numbers):
+    """A model as loaded.
+
+    Attributes:
+        model_text: the trees in LightGBM's text form.
+    """
+
+    model_text: str
 
 
 def check_version(version: str) -> str:
@@ -122,15 +134,43 @@ def load_bundle(models: Path, version: str, *, expected_hash: str | None = None)
         NotFound: there is no such bundle.
         InvalidInput: something in it is missing, altered, too large, or of another feature set.
     """
-    folder = models / check_version(version)
-    if not folder.is_dir() or folder.is_symlink():
-        raise NotFound(f"there is no model {version}", place="model")
-    contents = _read_checked(folder, expected_hash)
+    folder = _folder_of(models, version)
+    contents = _read_checked(folder, _sums_of_folder(folder, expected_hash))
+    _check_names(folder, set(contents))
+    return bundle_of(version, contents)
+
+
+def load_numbers(models: Path, version: str, *, expected_hash: str) -> Numbers:
+    """Return what `bundle.json` says, if that file is whole, whatever became of the others.
+
+    Raises:
+        NotFound: there is no such bundle.
+        InvalidInput: it or the sums are missing, altered, too large, or of another feature set.
+    """
+    folder = _folder_of(models, version)
+    digests = _sums_of_folder(folder, expected_hash)
+    return _numbers_of(version, _read_checked(folder, {_NUMBERS: digests[_NUMBERS]})[_NUMBERS])
+
+
+def bundle_of(version: str, contents: Mapping[str, bytes]) -> Bundle:
+    """Return the bundle that files hold.
+
+    Raises:
+        InvalidInput: they do not hold one of this version and feature set.
+    """
+    numbers = _numbers_of(version, contents[_NUMBERS])
     try:
-        manifest = json.loads(contents["bundle.json"])
-        bundle = Bundle(
+        text = contents["model.txt"].decode("ascii")
+    except ValueError as cause:
+        raise InvalidInput(f"model {version}: model.txt is not whole", place="model") from cause
+    return Bundle(**vars(numbers), model_text=text)
+
+
+def _numbers_of(version: str, data: bytes) -> Numbers:
+    try:
+        manifest = json.loads(data)
+        numbers = Numbers(
             version=version,
-            model_text=contents["model.txt"].decode("ascii"),
             calibrator=Calibrator.of(manifest["calibrator"]),
             scorecard=Scorecard.of(manifest["scorecard"]),
             bands=_bands_of(manifest["bands"]),
@@ -142,7 +182,15 @@ def load_bundle(models: Path, version: str, *, expected_hash: str | None = None)
         raise InvalidInput(f"model {version}: the bundle is of another version", place="model")
     if manifest.get("feature_set_version") != FEATURE_SET_VERSION or manifest.get("features") != list(FEATURE_NAMES):
         raise InvalidInput(f"model {version}: made for another feature set; train it anew", place="model")
-    return bundle
+    if not _are_versions(manifest.get("libraries")):
+        raise InvalidInput(f"model {version}: the versions of libraries are missing", place="model")
+    return numbers
+
+
+def _are_versions(libraries: Any) -> bool:
+    if not isinstance(libraries, dict) or not set(LIBRARIES) <= set(libraries):
+        return False
+    return all(isinstance(name, str) and isinstance(one, str) for name, one in libraries.items())
 
 
 def _bands_of(numbers: Mapping[str, Any]) -> Mapping[str, float]:
@@ -152,25 +200,50 @@ def _bands_of(numbers: Mapping[str, Any]) -> Mapping[str, float]:
     return {"medium": medium, "high": high}
 
 
-def _read_checked(folder: Path, expected_hash: str | None) -> dict[str, bytes]:
-    sums = _read(folder / SUMS)
+def _folder_of(models: Path, version: str) -> Path:
+    folder = models / check_version(version)
+    if not folder.is_dir() or folder.is_symlink():
+        raise NotFound(f"there is no model {version}", place="model")
+    return folder
+
+
+def _sums_of_folder(folder: Path, expected_hash: str | None) -> dict[str, str]:
+    sums = read_file(folder / SUMS)
     if expected_hash is not None and hashlib.sha256(sums).hexdigest() != expected_hash:
         raise InvalidInput(f"model {folder.name}: {SUMS} is not the one registered", place="model")
+    return digests_of(sums, folder.name)
+
+
+def digests_of(sums: bytes, version: str) -> dict[str, str]:
+    """Return the digest of each file that SHA256SUMS names.
+
+    Raises:
+        InvalidInput: it is not written as `sums_of` writes it, or names other files than those of a bundle.
+    """
     wanted = {}
     for line in sums.decode("ascii", "replace").splitlines():
         digest, _, name = line.partition("  ")
         wanted[name] = digest
-    if not {*_NEEDED} <= set(wanted) <= {*_NEEDED, PAGE, EXPORT} or sums != sums_of(wanted):
-        raise InvalidInput(f"model {folder.name}: {SUMS} does not name just the files of a bundle", place="model")
-    _check_names(folder, set(wanted))
-    contents = {}
-    for name, digest in wanted.items():
-        data = _read(folder / name)
-        if hashlib.sha256(data).hexdigest() != digest:
-            raise InvalidInput(f"model {folder.name}: {name} was altered", place="model")
-        if name in _NEEDED:
-            contents[name] = data
+    if not {*NEEDED} <= set(wanted) <= {*NEEDED, PAGE, EXPORT} or sums != sums_of(wanted):
+        raise InvalidInput(f"model {version}: {SUMS} does not name just the files of a bundle", place="model")
+    return wanted
+
+
+def _read_checked(folder: Path, digests: Mapping[str, str]) -> dict[str, bytes]:
+    contents = {name: read_file(folder / name) for name in digests}
+    check_digests(contents, digests, folder.name)
     return contents
+
+
+def check_digests(contents: Mapping[str, bytes], digests: Mapping[str, str], version: str) -> None:
+    """Hold files to their digests.
+
+    Raises:
+        InvalidInput: one was altered.
+    """
+    for name, digest in digests.items():
+        if hashlib.sha256(contents[name]).hexdigest() != digest:
+            raise InvalidInput(f"model {version}: {name} was altered", place="model")
 
 
 def _check_names(folder: Path, wanted: set[str]) -> None:
@@ -180,8 +253,12 @@ def _check_names(folder: Path, wanted: set[str]) -> None:
         raise InvalidInput(f"model {folder.name}: holds files that {SUMS} does not name", place="model")
 
 
-def _read(path: Path) -> bytes:
-    """Return a plain file's bytes; neither follow a link nor wait for a pipe."""
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a plain file of a bundle; neither follow a link nor wait for a pipe.
+
+    Raises:
+        InvalidInput: it is missing, no plain file, or too large for what it is.
+    """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as cause:
@@ -190,7 +267,7 @@ def _read(path: Path) -> bytes:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
             raise InvalidInput(f"model {path.parent.name}: {path.name} is no plain file", place="model")
-        largest = _LARGEST[path.name]
+        largest = LARGEST[path.name]
         data = b""
         if facts.st_size <= largest:
             with os.fdopen(handle, "rb", closefd=False) as file:

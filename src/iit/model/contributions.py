@@ -9,25 +9,26 @@ needs, in blocks of eight.
 
 At each point the derivatives of all features come from one walk up and one walk down (reverse differentiation):
 
-    up:    mean = share_left g_left + share_right g_right,  excess = g_hot - mean,  g = mean + s excess
-    down:  weight_child = weight (share + s (hot - share)),  contribution += slope weight excess
+    up:    mean = g_right + share_left (g_left - g_right),  excess = g_hot - mean,  g = mean + s excess
+    down:  contribution += slope weight excess,  weight_left = weight (share_left + s (hot_left - share_left))
 
-where hot is the child that the row goes to and s the probability that the feature is known, given that the row is in
-this node: t where the feature is asked about for the first time on the path, t / ((1 - t) r + t) where its earlier
-edges leave a share r of the rows and the row itself follows them, and 0 where the row has left them. The values of s
-and its slope depend on the tree only (`Trees.step`, `Trees.slope`): nothing is divided here, and nothing cancels.
+g_hot is that of the child that the row goes to, hot_left is 1 if it is the left one, and the rest of the weight goes
+right. s is the probability that the feature is known, given that the row is in this node: t where the feature is asked
+about for the first time on the path, t / ((1 - t) r + t) where its earlier edges leave a share r of the rows and the
+row itself follows them, and 0 where the row has left them. The values of s and its slope depend on the tree only
+(`Arrays.step`, `Arrays.slope`): nothing is divided here.
 
 Cost: about 20 operations a node and point, without a branch on the row; no dependence on the number of features known.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iit.domain.errors import InvalidInput
 from iit.features.compiled import compiled, inlined
-from iit.model.trees import CATEGORICAL, LANES, NO_NODE, Trees
+from iit.model.trees import CATEGORICAL, LANES, NO_NODE, Arrays, Trees
 
 # LightGBM's kZeroThreshold is the float 1e-35f, compared as a double.
 ZERO_THRESHOLD = float(np.float32(1e-35))
@@ -38,10 +39,32 @@ _TWO_TO_31 = 2147483648.0
 
 _FIVE, _THIRTY_ONE = np.uint64(5), np.uint64(31)
 
+Rows = NDArray[np.float32]
 Floats = NDArray[np.float64]
-Words = NDArray[np.uint32]
 Bytes = NDArray[np.uint8]
-Rows = NDArray[np.float32] | NDArray[np.float64]
+
+
+class Scratch(NamedTuple):
+    """Memory of one call, for n the inner nodes of the largest tree, N those of all and p features.
+
+    Attributes:
+        values, states: (p,) of the row: ordinary (0), zero (1) or NaN (2).
+        goes_left: (N,), 1 where the row would go left.
+        follows: (n,), 1 where the row follows the path's earlier edges of the node's feature.
+        rows: (n,), a node's row of constants for this row of data.
+        mean, weight: (2n + 1, LANES) by slot; excess: (n, LANES).
+        sums: (p, LANES), contributions at each point.
+    """
+
+    values: Floats
+    states: Bytes
+    goes_left: Bytes
+    follows: Bytes
+    rows: NDArray[np.uint32]
+    mean: Floats
+    weight: Floats
+    excess: Floats
+    sums: Floats
 
 
 def contributions(trees: Trees, rows: Rows) -> Floats:
@@ -49,7 +72,7 @@ def contributions(trees: Trees, rows: Rows) -> Floats:
 
     Args:
         trees: the model.
-        rows: (n, p) float32 or float64, columns in `trees.feature_names` order; NaN = unknown.
+        rows: (n, p), columns in `trees.feature_names` order; NaN = unknown.
 
     Returns:
         (n, p + 1) in log-odds for a binary objective; the last column is the base value. A row's sum is its raw score,
@@ -59,12 +82,7 @@ def contributions(trees: Trees, rows: Rows) -> Floats:
         InvalidInput: the rows have another shape or type.
     """
     found = np.empty((len(rows), trees.n_features + 1))
-    _contributions(
-        _checked(trees, rows), trees.roots, trees.feature, trees.threshold, trees.rule, trees.left, trees.right,
-        trees.left_share, trees.right_share, trees.parent, trees.is_left, trees.share, trees.twin, trees.twin_left,
-        trees.leaf_value, trees.set_start, trees.set_words, trees.blocks, trees.step_row, trees.step, trees.slope,
-        found,
-    )  # fmt: skip
+    _contributions(trees.arrays, _checked(trees, rows), _scratch(trees), found)
     found[:, -1] = trees.base_value
     return found
 
@@ -74,49 +92,41 @@ def raw_scores(trees: Trees, rows: Rows) -> Floats:
 
     Args:
         trees: the model.
-        rows: (n, p) float32 or float64, columns in `trees.feature_names` order; NaN = unknown.
+        rows: (n, p), columns in `trees.feature_names` order; NaN = unknown.
 
     Raises:
         InvalidInput: the rows have another shape or type.
     """
     found = np.empty(len(rows))
-    _raw_scores(
-        _checked(trees, rows), trees.roots, trees.feature, trees.threshold, trees.rule, trees.left, trees.right,
-        trees.leaf_value, trees.set_start, trees.set_words, found,
-    )  # fmt: skip
+    values, states = np.empty(trees.n_features), np.empty(trees.n_features, np.uint8)
+    _raw_scores(trees.arrays, _checked(trees, rows), values, states, found)
     return found
-
-
-def top_reasons(contribution_row: Floats, row: NDArray[np.floating], n: int) -> NDArray[np.intp]:
-    """Return the columns of the n largest contributions of either sign, largest first, ties by column.
-
-    A feature that is unknown in the row or adds nothing is no reason, so that there may be fewer than n.
-
-    Args:
-        contribution_row: (p + 1,), one row of `contributions`; the base value is never a reason.
-        row: (p,), the row itself.
-        n: how many, at least 0.
-
-    Raises:
-        InvalidInput: the lengths do not fit, or n is negative.
-    """
-    if row.ndim != 1 or contribution_row.shape != (len(row) + 1,) or n < 0:
-        raise InvalidInput("needs a row, its contributions with the base value, and a number from 0")
-    strength = np.abs(contribution_row[:-1])
-    order: NDArray[np.intp] = np.argsort(-strength, kind="stable")
-    told: NDArray[np.intp] = order[(strength[order] > 0) & ~np.isnan(row[order])][:n]
-    return told
 
 
 def _checked(trees: Trees, rows: Rows) -> Rows:
     if rows.ndim != 2 or rows.shape[1] != trees.n_features:
         raise InvalidInput(f"rows must have {trees.n_features} columns", place="rows")
-    if rows.dtype not in (np.float32, np.float64):
-        raise InvalidInput("rows must be float32 or float64", place="rows")
+    if rows.dtype != np.float32:
+        raise InvalidInput("rows must be float32", place="rows")
     # One memory layout and read-only for all, or each kind of array that comes along would be compiled for anew.
     same = np.require(rows, requirements=["C", "A"]).view()
     same.flags.writeable = False
     return same
+
+
+def _scratch(trees: Trees) -> Scratch:
+    p, n = trees.n_features, trees.most_nodes
+    return Scratch(
+        values=np.empty(p),
+        states=np.empty(p, np.uint8),
+        goes_left=np.empty(len(trees.arrays.feature), np.uint8),
+        follows=np.empty(n, np.uint8),
+        rows=np.empty(n, np.uint32),
+        mean=np.empty((2 * n + 1, LANES)),
+        weight=np.empty((2 * n + 1, LANES)),
+        excess=np.empty((n, LANES)),
+        sums=np.empty((p, LANES)),
+    )
 
 
 @inlined
@@ -130,138 +140,101 @@ def _read(row: Rows, values: Floats, states: Bytes) -> None:
 
 
 @inlined
-def _goes_left(value: float, state: Any, threshold: float, rule: Any, set_start: Words, set_words: Words) -> np.uint8:
+def _goes_left(arrays: Arrays, g: Any, values: Floats, states: Bytes) -> np.uint8:
     """Decide as LightGBM's Tree::Decision; return 1 for left, 0 for right."""
+    f, rule, threshold = arrays.feature[g], arrays.rule[g], arrays.threshold[g]
+    value, state = values[f], states[f]
     if rule == CATEGORICAL:
         # LightGBM cuts off to a C int: what lies between -1 and 0 becomes 0, what does not fit goes right like NaN.
         if not -1.0 < value < _TWO_TO_31:
             return np.uint8(0)
         category, chosen = np.uint64(value), np.uint64(threshold)
-        word = set_start[chosen] + (category >> _FIVE)
-        if word >= set_start[chosen + _ONE]:
+        word = arrays.set_start[chosen] + (category >> _FIVE)
+        if word >= arrays.set_start[chosen + _ONE]:
             return np.uint8(0)
-        return np.uint8((set_words[word] >> (category & _THIRTY_ONE)) & _ONE)
+        return np.uint8((arrays.set_words[word] >> (category & _THIRTY_ONE)) & _ONE)
     return np.uint8(((value <= threshold) & (state == 0)) | ((rule >> state) & 1))
 
 
 @compiled
-def _raw_scores(
-    rows: Rows, roots: Words, feature: Words, threshold: Floats, rule: Bytes, left: Words, right: Words,
-    leaf_value: Floats, set_start: Words, set_words: Words, found: Floats,
-) -> None:  # fmt: skip
-    values, states = np.empty(rows.shape[1]), np.empty(rows.shape[1], np.uint8)
+def _raw_scores(arrays: Arrays, rows: Rows, values: Floats, states: Bytes, found: Floats) -> None:
     for i in range(len(rows)):
         _read(rows[i], values, states)
         total = 0.0
-        for t in range(np.uint64(len(roots) - 1)):
-            root = roots[t]
-            n = roots[t + _ONE] - root
+        for t in range(np.uint64(len(arrays.blocks))):
+            root = arrays.roots[t]
+            n = arrays.roots[t + _ONE] - root
             slot = n - n
             while slot < n:
                 g = root + slot
-                f = feature[g]
-                goes_left = _goes_left(values[f], states[f], threshold[g], rule[g], set_start, set_words)
-                slot = np.uint64(left[g] if goes_left else right[g])
-            total += leaf_value[root + t + (slot - n)]
+                slot = np.uint64(arrays.left[g] if _goes_left(arrays, g, values, states) else arrays.right[g])
+            total += arrays.leaf_value[root + t + (slot - n)]
         found[i] = total
 
 
 @inlined
-def _follow(
-    root: Any, n: Any, goes_left: Bytes, twin: Words, twin_left: Bytes, step_row: Words, follows: Bytes, rows: Words
-) -> None:
+def _follow(arrays: Arrays, root: Any, n: Any, scratch: Scratch) -> None:
     """Set each node's row of constants: zeros where the row of data has left the node's feature's earlier edges."""
     for j in range(n):
         g = root + j
-        follows[j] = 1
-        if twin[g] != NO_NODE:
-            follows[j] = follows[twin[g]] & (goes_left[root + twin[g]] ^ twin_left[g] ^ _YES)
-        rows[j] = step_row[g] * follows[j]
+        twin = arrays.twin[g]
+        scratch.follows[j] = 1
+        if twin != NO_NODE:
+            scratch.follows[j] = scratch.follows[twin] & (scratch.goes_left[root + twin] ^ arrays.twin_left[g] ^ _YES)
+        scratch.rows[j] = arrays.step_row[g] * scratch.follows[j]
 
 
 @inlined
-def _up(
-    root: Any, n: Any, block: Any, goes_left: Bytes, left: Words, right: Words, left_share: Floats,
-    right_share: Floats, rows: Words, step: Floats, mean: Floats, excess: Floats,
-) -> None:  # fmt: skip
-    """From the leaves to the root: each node's mean, and what its hot child has in excess of the cover average."""
+def _up(arrays: Arrays, root: Any, n: Any, block: Any, scratch: Scratch) -> None:
+    """From the leaves to the root: each node's mean, and what its hot child has in excess of the average by rows."""
+    mean, excess = scratch.mean, scratch.excess
     for i in range(n):
         j = n - _ONE - i
         g = root + j
-        l, r, x, y = left[g], right[g], left_share[g], right_share[g]  # noqa: E741
-        hot = l if goes_left[g] else r
-        row = rows[j] + block
+        left, right, share = arrays.left[g], arrays.right[g], arrays.left_share[g]
+        hot = left if scratch.goes_left[g] else right
+        row = scratch.rows[j] + block
         for k in range(LANES):
-            average = x * mean[l, k] + y * mean[r, k]
+            average = mean[right, k] + share * (mean[left, k] - mean[right, k])
             above = mean[hot, k] - average
             excess[j, k] = above
-            mean[j, k] = average + step[row, k] * above
+            mean[j, k] = average + arrays.step[row, k] * above
 
 
 @inlined
-def _down(
-    root: Any, n: Any, block: Any, goes_left: Bytes, feature: Words, parent: Words, is_left: Bytes, share: Floats,
-    rows: Words, step: Floats, slope: Floats, excess: Floats, weight: Floats, sums: Floats,
-) -> None:  # fmt: skip
+def _down(arrays: Arrays, root: Any, n: Any, block: Any, scratch: Scratch) -> None:
     """From the root to the leaves: each node's weight in the root's mean, and its feature's derivative."""
-    f, row = feature[root], rows[0] + block
+    weight, excess, sums = scratch.weight, scratch.excess, scratch.sums
     for k in range(LANES):
         weight[0, k] = 1.0
-        sums[f, k] += slope[row, k] * excess[0, k]
-    for i in range(n - _ONE):
-        j = i + _ONE
+    for j in range(n):
         g = root + j
-        up, f, row, part = parent[g], feature[g], rows[j] + block, share[g]
-        above = rows[up] + block
-        beyond = np.float64(goes_left[root + up] ^ is_left[g] ^ _YES) - part
+        f, left, right, share = arrays.feature[g], arrays.left[g], arrays.right[g], arrays.left_share[g]
+        row = scratch.rows[j] + block
+        beyond = np.float64(scratch.goes_left[g]) - share
         for k in range(LANES):
-            here = weight[up, k] * (part + step[above, k] * beyond)
-            weight[j, k] = here
-            sums[f, k] += slope[row, k] * here * excess[j, k]
+            here = weight[j, k]
+            sums[f, k] += arrays.slope[row, k] * here * excess[j, k]
+            to_left = here * (share + arrays.step[row, k] * beyond)
+            weight[left, k] = to_left
+            weight[right, k] = here - to_left
 
 
 @compiled
-def _contributions(
-    rows: Rows, roots: Words, feature: Words, threshold: Floats, rule: Bytes, left: Words, right: Words,
-    left_share: Floats, right_share: Floats, parent: Words, is_left: Bytes, share: Floats, twin: Words,
-    twin_left: Bytes, leaf_value: Floats, set_start: Words, set_words: Words, blocks: Words, step_row: Words,
-    step: Floats, slope: Floats, found: Floats,
-) -> None:  # fmt: skip
-    n_features, n_nodes, n_trees = rows.shape[1], len(feature), np.uint64(len(roots) - 1)
-    largest = 1
-    for t in range(n_trees):
-        largest = max(largest, int(np.int64(roots[t + _ONE] - roots[t])))
-    values, states = np.empty(n_features), np.empty(n_features, np.uint8)
-    goes_left, follows, step_rows = (
-        np.empty(n_nodes, np.uint8),
-        np.empty(largest, np.uint8),
-        np.empty(largest, np.uint32),
-    )
-    mean, excess, weight = np.empty((2 * largest + 1, LANES)), np.empty((largest, LANES)), np.empty((largest, LANES))
-    sums = np.empty((n_features, LANES))
+def _contributions(arrays: Arrays, rows: Rows, scratch: Scratch, found: Floats) -> None:
     for i in range(len(rows)):
-        _read(rows[i], values, states)
-        for g in range(n_nodes):
-            f = feature[g]
-            goes_left[g] = _goes_left(values[f], states[f], threshold[g], rule[g], set_start, set_words)
-        sums[:] = 0.0
-        for t in range(n_trees):
-            root = roots[t]
-            n = roots[t + _ONE] - root
-            if n == 0:
-                continue
+        _read(rows[i], scratch.values, scratch.states)
+        for g in range(np.uint64(len(arrays.feature))):
+            scratch.goes_left[g] = _goes_left(arrays, g, scratch.values, scratch.states)
+        scratch.sums[:] = 0.0
+        for t in range(np.uint64(len(arrays.blocks))):
+            root = arrays.roots[t]
+            n = arrays.roots[t + _ONE] - root
             for j in range(n + _ONE):
-                value = leaf_value[root + t + j]
-                for k in range(LANES):
-                    mean[n + j, k] = value
-            _follow(root, n, goes_left, twin, twin_left, step_row, follows, step_rows)
-            for b in range(blocks[t]):
-                _up(root, n, b, goes_left, left, right, left_share, right_share, step_rows, step, mean, excess)
-                _down(
-                    root, n, b, goes_left, feature, parent, is_left, share, step_rows, step, slope, excess, weight, sums
-                )
-        for f in range(n_features):
-            total = 0.0
-            for k in range(LANES):
-                total += sums[f, k]
-            found[i, f] = total
+                scratch.mean[n + j, :] = arrays.leaf_value[root + t + j]
+            _follow(arrays, root, n, scratch)
+            for b in range(arrays.blocks[t]):
+                _up(arrays, root, n, b, scratch)
+                _down(arrays, root, n, b, scratch)
+        for f in range(len(scratch.sums)):
+            found[i, f] = scratch.sums[f].sum()

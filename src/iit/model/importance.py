@@ -1,17 +1,21 @@
 """What the features do in a model: for its card, not for a patient."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from iit.features.registry import FEATURE_NAMES
-from iit.model.booster import lightgbm
 from iit.model.contributions import contributions
 from iit.model.trees import Trees
+
+if TYPE_CHECKING:
+    import lightgbm
 
 _MOST_ROWS = 2_000
 
 
-def importance_of(booster: lightgbm.Booster, features: NDArray[np.float32]) -> dict[str, dict[str, float]]:
+def importance_of(booster: "lightgbm.Booster", features: NDArray[np.float32]) -> dict[str, dict[str, float]]:
     """Return for each feature its mean absolute contribution in log-odds, and its share of the gain in training.
 
     Args:

@@ -3,13 +3,15 @@
 import fcntl
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from iit.domain.errors import Conflict, InvalidInput, NotFound
-from iit.model.bundle import Bundle, load_bundle, sync_folder
+from iit.model.bundle import EXPORT, Bundle, Numbers, load_bundle, load_numbers, read_file, sync_folder
 from iit.model.scorer import Scorer
 
 _EMPTY: dict[str, Any] = {"champion": None, "previous": None, "models": []}
@@ -66,6 +68,14 @@ class Registry:
         """
         return load_bundle(self._models, version, expected_hash=self.entry(version)["bundle_sha256"])
 
+    def load_numbers(self, version: str) -> Numbers:
+        """Return what a registered bundle's `bundle.json` says, although its trees may be damaged.
+
+        Raises:
+            NotFound: it is not registered. InvalidInput: it was altered.
+        """
+        return load_numbers(self._models, version, expected_hash=self.entry(version)["bundle_sha256"])
+
     def add(self, entry: Mapping[str, Any]) -> None:
         """Register a model, as `candidate` or `rejected`."""
         with self._changing() as told:
@@ -83,10 +93,10 @@ class Registry:
         """
         Scorer(self.load(version))
         with self._changing() as told:
-            if told["champion"] == version:
-                return
-            told["previous"], told["champion"] = told["champion"], version
-            _set_standing(told)
+            if told["champion"] != version:
+                told["previous"], told["champion"] = told["champion"], version
+                _set_standing(told)
+        self._publish_export(version)
 
     def roll_back(self) -> str:
         """Return to the previous champion and return its version.
@@ -100,6 +110,14 @@ class Registry:
         self.promote(previous)
         return previous
 
+    def _publish_export(self, version: str) -> None:
+        """Put the champion's export at the top of the folder, for other tools; the service never reads it."""
+        target, source = self._models / EXPORT, self._models / version / EXPORT
+        if source.exists():
+            _write_whole(target, read_file(source))
+        else:
+            target.unlink(missing_ok=True)
+
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Any]]:
         self._models.mkdir(parents=True, exist_ok=True)
@@ -108,15 +126,46 @@ class Registry:
             fcntl.flock(lock, fcntl.LOCK_EX)
             told = self.read()
             yield told
-            draft = self._path.with_name(f".registry.{os.getpid()}")
-            with draft.open("w", encoding="utf-8") as file:
-                json.dump(told, file, indent=2)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.rename(self._path)
-            sync_folder(self._models)
+            _write_whole(self._path, json.dumps(told, indent=2).encode())
         finally:
             os.close(lock)
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Replace a file whole or not at all."""
+    handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), 0o644)  # mkstemp keeps others out: a service under another account is to read it
+        Path(draft).rename(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def entry_of(manifest: Mapping[str, Any], objections: list[str], digest: str) -> dict[str, Any]:
+    """Return what the registry says of a new bundle.
+
+    Args:
+        manifest: its `bundle.json`.
+        objections: the gate's reasons against it.
+        digest: what `write_bundle` returned.
+
+    Raises:
+        InvalidInput: the manifest does not tell when it was made or how good it is.
+    """
+    try:
+        figures = {name: float(manifest["evaluation"]["metrics"][name]) for name in ("auroc", "ece")}
+        version, created_at = str(manifest["version"]), datetime.fromisoformat(manifest["created_at"]).isoformat()
+    except (KeyError, TypeError, ValueError) as cause:
+        raise InvalidInput("does not tell when it was made or how good it is", place="bundle.json") from cause
+    status = "rejected" if objections else "candidate"
+    return {"version": version, "status": status, "created_at": created_at, "bundle_sha256": digest, **figures,
+            "objections": objections}  # fmt: skip
 
 
 def _is_whole(told: Any) -> bool:

@@ -43,14 +43,19 @@ class Scorecard:
 
     def risk(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return risks of (n, 98) features."""
-        total = np.full(len(matrix), self.base)
+        risks: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(self.contributions(matrix).sum(axis=1), -30, 30)))
+        return risks
+
+    def contributions(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the points of (n, 98) features in log-odds, (n, 99): zero for those without; the base comes last."""
+        found = np.zeros((len(matrix), matrix.shape[1] + 1))
+        found[:, -1] = self.base
         for name, edges, points in zip(self.features, self.edges, self.points, strict=True):
             values = matrix[:, INDEX[name]].astype(np.float64)
             bins = np.searchsorted(np.array(edges), values, side="right")
             bins[np.isnan(values)] = len(points) - 1
-            total += np.array(points)[bins]
-        risks: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(total, -30, 30)))
-        return risks
+            found[:, INDEX[name]] += np.array(points)[bins]
+        return found
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers."""

@@ -1,16 +1,18 @@
 """Scoring and explaining with a bundle. Immutable, so that threads may share it."""
 
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from iit.domain.errors import InvalidInput, Unavailable
+from iit.domain.errors import InvalidInput
 from iit.domain.risk import Band
 from iit.features.registry import FEATURE_NAMES
 from iit.features.wording import reason_text
-from iit.model.booster import LightGBMError, lightgbm
-from iit.model.bundle import Bundle
+from iit.model.bundle import Bundle, Numbers
+from iit.model.contributions import contributions, raw_scores
+from iit.model.trees import Trees
 
 
 class Reason(NamedTuple):
@@ -22,35 +24,20 @@ class Reason(NamedTuple):
     text: str
 
 
-class Scorer:
-    """Turns features into risks, bands and reasons.
+class AnyScorer(ABC):
+    """Turns features into risks, bands and reasons."""
 
-    Raises:
-        InvalidInput: the booster does not load, or does not give what the bundle says it gave at training.
-    """
+    def __init__(self, numbers: Numbers) -> None:
+        self.version = numbers.version
+        self.bundle = numbers
 
-    def __init__(self, bundle: Bundle) -> None:
-        self.version = bundle.version
-        self.bundle = bundle
-        try:
-            self._booster = lightgbm.Booster(model_str=bundle.model_text)
-        except LightGBMError as cause:
-            raise InvalidInput(f"model {bundle.version}: the booster does not load", place="model") from cause
-        if self._booster.num_feature() != len(FEATURE_NAMES):
-            raise InvalidInput(f"model {bundle.version}: made for another number of features", place="model")
-        self._self_test(bundle.manifest.get("self_test"))
-
-    def raw(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return raw scores in log-odds of (n, 98) features."""
-        try:
-            raw: NDArray[np.float64] = self._booster.predict(features, raw_score=True, num_threads=1)
-        except LightGBMError as cause:
-            raise Unavailable("the model could not score", place="model") from cause
-        return raw
-
+    @abstractmethod
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return calibrated risks in (0, 1) of (n, 98) features; NaN is unknown."""
-        return self.bundle.calibrator.apply(self.raw(features))
+        """Return risks in (0, 1) of (n, 98) features; NaN is unknown."""
+
+    @abstractmethod
+    def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return exact contributions in log-odds, (n, 99): the last is the base value; a row sums to its raw score."""
 
     def band(self, risk: float) -> Band:
         """Return the band of a risk, by the bundle's limits (a limit belongs to the higher band)."""
@@ -58,16 +45,42 @@ class Scorer:
             return Band.HIGH
         return Band.MEDIUM if risk >= self.bundle.bands["medium"] else Band.LOW
 
-    def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return exact contributions in log-odds, (n, 99): the last is the base value; a row sums to its raw score."""
-        told: NDArray[np.float64] = self._booster.predict(features, pred_contrib=True, num_threads=1)
-        return told
-
     def explain(self, features: NDArray[np.float32], most: int) -> list[list[Reason]]:
         """Return for each row up to `most` reasons, strongest first; an unknown value is never a reason."""
         return [
             reasons_of(row, values, most) for row, values in zip(self.contributions(features), features, strict=True)
         ]
+
+
+class Scorer(AnyScorer):
+    """Scores with the bundle's trees and calibrator.
+
+    Raises:
+        InvalidInput: the trees do not load, or do not give what the bundle says they gave at training.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle)
+        self._calibrator = bundle.calibrator
+        try:
+            self._trees = Trees.from_model_text(bundle.model_text)
+        except InvalidInput as cause:
+            raise InvalidInput(f"model {bundle.version}: {cause.reason}", place=f"model.txt {cause.place}") from cause
+        if self._trees.feature_names != FEATURE_NAMES:
+            raise InvalidInput(f"model {bundle.version}: made for other features", place="model")
+        self._self_test(bundle.manifest.get("self_test"))
+
+    def raw(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return raw scores in log-odds of (n, 98) features."""
+        return raw_scores(self._trees, features)
+
+    def score(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return calibrated risks in (0, 1) of (n, 98) features; NaN is unknown."""
+        return self._calibrator.apply(self.raw(features))
+
+    def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return Shapley values of the raw score (`iit.model.contributions`)."""
+        return contributions(self._trees, features)
 
     def _self_test(self, cases: Any) -> None:
         try:
@@ -80,6 +93,18 @@ class Scorer:
             raise InvalidInput(f"model {self.version}: the bundle holds no self-test", place="model")
         if not np.allclose(self.score(features), risks, rtol=0, atol=1e-9):
             raise InvalidInput(f"model {self.version}: the self-test gives other risks than at training", place="model")
+
+
+class ScorecardScorer(AnyScorer):
+    """Scores with the bundle's table of points: the last resort, when no bundle's trees load."""
+
+    def score(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return risks in (0, 1) of (n, 98) features; NaN is unknown."""
+        return self.bundle.scorecard.risk(features)
+
+    def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the points of each feature in the table, and zero for the others."""
+        return self.bundle.scorecard.contributions(features)
 
 
 def reasons_of(contributions: NDArray[np.float64], values: NDArray[np.float32], most: int) -> list[Reason]:

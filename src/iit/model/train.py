@@ -9,7 +9,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as library_version
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,18 @@ from iit.features.registry import FEATURE_NAMES, FEATURE_SET_VERSION
 from iit.model import calibrate, scorecard
 from iit.model.bands import days_in_force, limits_of
 from iit.model.baselines import SingleFeature, single_feature
-from iit.model.booster import lightgbm
+from iit.model.booster import lightgbm as load_lightgbm
 from iit.model.calibrate import Calibrator
+from iit.model.contributions import raw_scores
 from iit.model.dataset import Dataset
 from iit.model.logistic import fit_logistic
 from iit.model.metrics import auroc
 from iit.model.scorecard import Scorecard
 from iit.model.split import Split
+from iit.model.trees import Trees
+
+if TYPE_CHECKING:
+    import lightgbm
 
 Progress = Callable[[str, int, int], None]
 
@@ -54,7 +59,7 @@ _MOST_FOR_BASELINES: Final = 200_000  # rows: a scorecard of 70 numbers learns n
 class Trained:
     """What training made."""
 
-    booster: lightgbm.Booster
+    booster: "lightgbm.Booster"
     calibrator: Calibrator
     scorecard: Scorecard
     bands: dict[str, float]
@@ -81,6 +86,27 @@ def train(
         progress: is told (stage, done, of).
     """
     booster = _grow(dataset, features, split, {**PARAMETERS, "seed": seed, "num_threads": threads}, progress)
+    return _completed(booster, dataset, features, split, threads)
+
+
+def adopt(
+    model_text: str, dataset: Dataset, features: NDArray[np.float32], split: Split, *, threads: int = 2
+) -> Trained:
+    """Give trees that were grown elsewhere all that a bundle needs beside them, from our rows.
+
+    Args:
+        model_text: LightGBM's, proven, of our features.
+        dataset: r rows.
+        features: (r, 98).
+        split: which rows do what.
+        threads: for scoring.
+    """
+    return _completed(load_lightgbm().Booster(model_str=model_text), dataset, features, split, threads)
+
+
+def _completed(
+    booster: "lightgbm.Booster", dataset: Dataset, features: NDArray[np.float32], split: Split, threads: int
+) -> Trained:
     raw = np.asarray(booster.predict(features[split.calibrate], raw_score=True, num_threads=threads), np.float64)
     told = dataset.take(split.calibrate)
     calibrator = calibrate.fit(raw, told.label, told.as_of)
@@ -97,27 +123,28 @@ def _grow(
     split: Split,
     parameters: Mapping[str, Any],
     progress: Progress | None,
-) -> lightgbm.Booster:
+) -> "lightgbm.Booster":
     """Return the booster of all training rows, with as many trees as serve the late ones best."""
+    library = load_lightgbm()
 
-    def rows(chosen: NDArray[np.bool_], reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
-        return lightgbm.Dataset(
+    def rows(chosen: NDArray[np.bool_], reference: "lightgbm.Dataset | None" = None) -> "lightgbm.Dataset":
+        return library.Dataset(
             features[chosen], dataset.label[chosen], reference=reference, feature_name=list(FEATURE_NAMES)
         )
 
     early = rows(split.early)
-    tried = lightgbm.train(
+    tried = library.train(
         dict(parameters),
         early,
         num_boost_round=ROUNDS,
         valid_sets=[rows(split.late, early)],
         callbacks=[
-            lightgbm.early_stopping(_PATIENCE, verbose=False),
+            library.early_stopping(_PATIENCE, verbose=False),
             _telling(progress, "finding the number of trees", ROUNDS),
         ],
     )
     best = int(tried.best_iteration)
-    return lightgbm.train(
+    return library.train(
         dict(parameters),
         rows(split.early | split.late),
         num_boost_round=best,
@@ -178,7 +205,7 @@ def manifest_of(trained: Trained, *, version: str, features: NDArray[np.float32]
         features: rows it was trained on, for reference distributions and self-test.
     """
     cases = features[np.linspace(0, len(features) - 1, 8).astype(np.int64)]
-    raw = np.asarray(trained.booster.predict(cases, raw_score=True, num_threads=1), np.float64)
+    raw = raw_scores(Trees.from_model_text(trained.booster.model_to_string()), cases)
     return {
         "version": version,
         "feature_set_version": FEATURE_SET_VERSION,

@@ -230,10 +230,12 @@ class Predictor:
         """Load what the first request would wait for: the kernels, and the model if there is one."""
         nobody = unpack([b""])
         one = np.zeros(1, np.int64)
-        matrix(nobody, np.full(1, -1, np.int32), one, one.astype(np.int32), NO_CONTEXTS)
+        unknown = matrix(nobody, np.full(1, -1, np.int32), one, one.astype(np.int32), NO_CONTEXTS)
         current_cycle(nobody, 0, 0)
         with suppress(Unavailable):
-            self.champion.current()
+            scorer = self.champion.current().scorer
+            scorer.score(unknown)
+            scorer.explain(unknown, 1)
 
     def find(self, prediction_id: UUID, *, who: Principal) -> StoredPrediction:
         """Return a prediction that was made.

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from iit.domain.errors import Conflict, Unavailable
+from iit.store.pool import PoolSettings as PoolSettings
 
 Transaction = Connection
 """What store functions are handed: an open transaction. Only `Database.transaction` commits."""
@@ -17,27 +18,6 @@ Transaction = Connection
 _READ_ONLY: Final = "25006"
 _UNAVAILABLE_CLASSES: Final = ("08", "53", "57", "55", "40", "25")  # connection, resources, operator, locks, rollback
 _UNIQUE_VIOLATION: Final = "23505"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PoolSettings:
-    """How many connections to hold and how long to wait, the guide's defaults except for the wait.
-
-    Attributes:
-        size: connections kept open.
-        max_overflow: more under load.
-        timeout_seconds: wait for a free connection before answering 503.
-        recycle_seconds: age at which a connection is replaced.
-        statement_timeout_ms: longest statement.
-        lock_timeout_ms: longest wait for a lock.
-    """
-
-    size: int = 20
-    max_overflow: int = 30
-    timeout_seconds: float = 3.0
-    recycle_seconds: int = 3600
-    statement_timeout_ms: int = 30_000
-    lock_timeout_ms: int = 5_000
 
 
 @dataclass(frozen=True)

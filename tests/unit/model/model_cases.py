@@ -71,16 +71,16 @@ def a_model(seed: int = 1) -> tuple[Trained, Dataset, NDArray[np.float32], Split
     return train(dataset, features, parts, seed=seed, threads=1), dataset, features, parts
 
 
-def bundle_files(version: str) -> dict[str, bytes]:
+def bundle_files(version: str, seed: int = 1) -> dict[str, bytes]:
     """Return the files of a bundle of a small model."""
-    trained, _, features, _ = a_model()
+    trained, _, features, _ = a_model(seed)
     manifest: dict[str, Any] = manifest_of(trained, version=version, features=features)
     return {
         "model.txt": trained.booster.model_to_string().encode("ascii"),
         "bundle.json": json.dumps(manifest).encode(),
         "card.md": b"# A model\n",
         "card.html": b"<!doctype html>\n",
-        "iit_lightgbm_model.pkl": b"never read",
+        "iit_lightgbm_model.pkl": f"never read {version}".encode(),
     }
 
 
