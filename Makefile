@@ -27,8 +27,8 @@ check: $(DEV_STAMP) ## Check format, lint, types, architecture and generated doc
 	@bash scripts/check.sh
 
 fix: $(DEV_STAMP) ## Format and mend what can be mended by itself
-	$(BIN)/ruff format src tests scripts
-	$(BIN)/ruff check --fix src tests scripts
+	$(BIN)/ruff format src tests scripts benchmarks
+	$(BIN)/ruff check --fix src tests scripts benchmarks
 
 docs: $(DEV_STAMP) ## Write the generated pages of docs/reference
 	$(BIN)/python scripts/write_reference.py

@@ -14,8 +14,8 @@ check() {
   fi
 }
 mapfile -t shell_scripts < <(git ls-files '*.sh' .ci/run)
-check format "$bin/ruff" format --check src tests scripts
-check lint "$bin/ruff" check src tests scripts
+check format "$bin/ruff" format --check src tests scripts benchmarks benchmarks
+check lint "$bin/ruff" check src tests scripts benchmarks
 check types "$bin/mypy"
 check architecture "$bin/lint-imports" --no-cache
 check documents "$bin/python" scripts/write_reference.py --check

@@ -1,8 +1,6 @@
 """A synthetic cohort ready to train on: labelled landmarks and their split, made as `iit train` makes them.
 
-from benchmarks.model_quality.cohort import make_cohort
-cohort = make_cohort(patients=20_000, seed=1)
-trained = train(cohort.dataset, cohort.features, cohort.parts)
+`train(cohort.dataset, cohort.features, cohort.parts)` trains on `cohort = make_cohort(patients=20_000, seed=1)`.
 """
 
 from dataclasses import dataclass

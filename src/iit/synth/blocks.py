@@ -78,7 +78,7 @@ def blocks(plan: Plan) -> Iterator[Block]:
     return (make_block(plan, facilities, first) for first in range(0, plan.patients, BLOCK))
 
 
-def make_block(plan: Plan, facilities: Sequence[Facility], first: int) -> Block:
+def make_block(plan: Plan, facilities: tuple[Facility, ...], first: int) -> Block:
     """Return the block that begins with a patient; it depends on the seed, its place, `until` and the shift only.
 
     Args:
