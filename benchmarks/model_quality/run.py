@@ -13,7 +13,7 @@ from benchmarks.report import write_section
 from iit.synth import DEFAULT_UNTIL
 from iit.synth.blocks import Plan
 
-_ROUNDS: Final = 100
+_ROUNDS: Final = 60
 _QUICK: Final = (2_000, 2, 20)  # patients, seeds, rounds
 
 

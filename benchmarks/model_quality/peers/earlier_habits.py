@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.model_quality.cohort import Cohort
 from benchmarks.model_quality.peers.earlier import inputs_of, learn
 from benchmarks.model_quality.peers.known import look
-from benchmarks.model_quality.peers.recipe import Judged, Lesson, Scene, bounded
+from benchmarks.model_quality.peers.recipe import Inputs, Judged, Lesson, Scene, bounded
 from iit.domain.vocabulary import Kind
 from iit.model.dataset import Dataset
 
@@ -28,14 +28,19 @@ def with_its_habits(cohort: Cohort, *, seed: int, threads: int) -> Judged:
     """Return scores as it would have judged itself, one row a patient, with all its errors."""
     scene = Scene(own_days(cohort))
     dataset = scene.cohort.dataset
-    unbounded = np.full(len(dataset), np.iinfo(np.int32).max, np.int64)
-    facts = scene.cohort.records.columns
-    told = inputs_of(scene, look(facts, dataset.patient, unbounded), unbounded)
+    told = inputs_without_bound(scene)
     out = _stratified(dataset.label, seed)
     score = learn(Lesson(told, dataset.label, out, dataset.patient, seed, threads))
     judged = dataset.take(out)
     everywhere = np.ones(len(judged), np.bool_)
     return Judged(bounded(score(told[out])), judged.label, judged.facility, judged.patient, everywhere)
+
+
+def inputs_without_bound(scene: Scene) -> Inputs:
+    """Return (r, k) its inputs with clinic and laboratory facts of any later day."""
+    dataset = scene.cohort.dataset
+    unbounded = np.full(len(dataset), np.iinfo(np.int32).max, np.int64)
+    return inputs_of(scene, look(scene.cohort.records.columns, dataset.patient, unbounded), unbounded)
 
 
 def own_days(cohort: Cohort) -> Cohort:

@@ -1,7 +1,7 @@
 """What every peer is: inputs from what was known on the day, and a way to learn from them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -124,6 +124,21 @@ def judge(cohort: Cohort, score: Scores, *, tells_risk: bool = True, among: NDAr
     dataset = cohort.dataset.take(rows)
     risk = bounded(score) if tells_risk else ranks(score)
     return Judged(risk, dataset.label, dataset.facility, dataset.patient, dataset.landmark == 0, tells_risk)
+
+
+def carried_over(cohort: Cohort, at_pickup: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return scores of all test rows from those of the test rows on the day of their cycle's pick-up."""
+    dataset = cohort.dataset.take(cohort.parts.test)
+    cycle = dataset.patient << 32 | dataset.index_day
+    asked = cycle[dataset.landmark == 0]
+    order = np.argsort(asked)
+    return at_pickup[order][np.searchsorted(asked[order], cycle)]
+
+
+def some_rows(judged: Judged, rows: NDArray[np.bool_]) -> Judged:
+    """Return some of the rows."""
+    arrays = ("score", "label", "facility", "patient", "at_pickup")
+    return replace(judged, **{name: getattr(judged, name)[rows] for name in arrays})
 
 
 def bounded(risk: Scores) -> Scores:
