@@ -59,9 +59,7 @@ def test_intervals_grow_with_the_distance_of_cohorts() -> None:
 
 def test_a_rank_is_not_judged_by_calibration() -> None:
     judged = some_scores()
-    rank = Judged(
-        ranks(judged.score), judged.label, judged.facility, judged.patient, judged.at_pickup, tells_risk=False
-    )
+    rank = replace(judged, score=ranks(judged.score), tells_risk=False)
     told = dict(zip(NAMES, draw(rank, rounds=3, seed=1).point, strict=True))
     assert [name for name, value in told.items() if np.isnan(value)] == ["brier", "ece", "calibration_slope"]
 
