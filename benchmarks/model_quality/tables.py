@@ -44,7 +44,7 @@ def report(outcomes: Sequence[Outcome], *, patients: int, rounds: int) -> str:
         rounds=rounds,
         limit_share=first[LIMIT].n / first[OURS].n,
     )
-    parts = [text]
+    parts = [text, f"### What was aimed at\n\n{_goals(outcomes)}"]
     for title, of in (("All landmarks", _everywhere), ("The day of the pick-up", _at_pickup)):
         n, share = _size(outcomes, of)
         parts.append(f"### {title}\n\n{n:,} test rows a cohort, {share:.1%} interrupted.\n\n{_figures(outcomes, of)}")
@@ -101,10 +101,38 @@ def _ahead(outcomes: Sequence[Outcome]) -> str:
             share = gain(ours, theirs, "auprc")
             cells += [
                 _cell(combine(ours, theirs)["auprc"], "auprc"),
-                f"{share.mean:+.1%} ({share.low:+.1%} to {share.high:+.1%})",
+                _percent(share),
             ]
         rows.append([peer.name, *cells])
     return _table(["ahead of", "all landmarks", "in share", "at the pick-up", "in share"], rows)
+
+
+def _goals(outcomes: Sequence[Outcome]) -> str:
+    """Return the goals of the comparison, over all landmarks, and whether the means reach them."""
+    ours = combine(_drawn(outcomes, _everywhere, OURS))
+    apart = combine(_drawn(outcomes, _everywhere, LIMIT), _drawn(outcomes, _everywhere, BESIDE_LIMIT))["auroc"]
+    gains = {
+        peer.name: gain(_drawn(outcomes, _everywhere, OURS), _drawn(outcomes, _everywhere, peer.name), "auprc")
+        for peer in RECIPES
+    }
+    reached = ours["recall_top_20"]
+    best = min(gains, key=lambda name: gains[name].mean)
+    lead = gains[best]
+    rows = [
+        [f"AUPRC 10 % or more above the best recipe ({best})", _percent(lead), _reached(lead.mean >= 0.10)],
+        ["ECE of 0.01 or less", _cell(ours["ece"], "ece"), _reached(ours["ece"].mean <= 0.01)],
+        ["recall of half or more at 20 %", _cell(reached, ""), _reached(reached.mean >= 0.5)],
+        ["AUROC within 0.02 of the reachable limit, on its rows", _cell(apart, ""), _reached(apart.mean <= 0.02)],
+    ]
+    return _table(["goal", "found", "reached"], rows)
+
+
+def _percent(share: Interval) -> str:
+    return f"{share.mean:+.1%} ({share.low:+.1%} to {share.high:+.1%})"
+
+
+def _reached(is_reached: bool) -> str:  # noqa: FBT001
+    return "yes" if is_reached else "**no**"
 
 
 def _once(outcomes: Sequence[Outcome]) -> str:
@@ -115,7 +143,7 @@ def _once(outcomes: Sequence[Outcome]) -> str:
         told, share = combine(theirs), gain(ours, theirs, "auprc")
         rows.append([
             peer.name, *(_cell(told[figure], figure) for figure in ("auroc", "auprc", "lift", "recall_top_20")),
-            f"{share.mean:+.1%} ({share.low:+.1%} to {share.high:+.1%})",
+            _percent(share),
         ])  # fmt: skip
     return (
         "As in service: trained on pick-up days, asked on them, and the answer carried over to the later landmarks of "
