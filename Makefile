@@ -6,14 +6,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 SERVE_STAMP := $(VENV)/.train.stamp
 DEV_STAMP := $(VENV)/.dev.stamp
+BENCH_STAMP := $(VENV)/.bench.stamp
 PORT ?= 8000
 TEST_JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix docs bench lock
+.PHONY: help setup run test check fix docs bench bench-model lock
 
 help: ## List what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(DEV_STAMP) ## Make the environment with everything for development
 
@@ -36,6 +37,9 @@ docs: $(DEV_STAMP) ## Write the generated pages of docs/reference
 bench: $(DEV_STAMP) ## Measure speed beside others; writes benchmarks/README.md
 	$(BIN)/python -m benchmarks.contributions
 
+bench-model: $(BENCH_STAMP) ## Judge our model beside the recipes of others; writes benchmarks/README.md
+	$(BIN)/python -m benchmarks.model_quality.run
+
 lock: $(DEV_STAMP) ## Lock the newest allowed versions anew
 	bash scripts/lock.sh $(BIN)/uv
 
@@ -52,3 +56,8 @@ $(DEV_STAMP): requirements-dev.txt pyproject.toml | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	@touch $@ $(SERVE_STAMP)
+
+$(BENCH_STAMP): requirements-bench.txt pyproject.toml | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-bench.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@

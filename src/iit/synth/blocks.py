@@ -11,7 +11,7 @@ import numpy as np
 from iit.domain.errors import InvalidInput
 from iit.synth.course import follow
 from iit.synth.documents import document
-from iit.synth.facilities import make_facilities
+from iit.synth.facilities import Facility, make_facilities
 from iit.synth.parameters import EARLIEST_UNTIL, LATEST_UNTIL, Shift
 from iit.synth.people import make_people
 from iit.synth.persons import Person, persons
@@ -73,14 +73,24 @@ class Block:
 
 
 def blocks(plan: Plan) -> Iterator[Block]:
-    """Yield the blocks of a cohort. A block depends on the seed, its place, `until` and the shift only."""
+    """Yield the blocks of a cohort."""
     facilities = make_facilities(plan.seed, plan.until)
-    for first in range(0, plan.patients, BLOCK):
-        rng = np.random.default_rng([plan.seed, first])
-        everybody = make_people(BLOCK, facilities, plan.until, rng)
-        cycles = follow(everybody, facilities, rng, shift=plan.shift)
-        scene = Scene(cycles=cycles, people=everybody, facilities=facilities, rng=rng)
-        own = list(persons(everybody, facilities, plan.seed, first, rng))
-        wanted = min(BLOCK, plan.patients - first)
-        written = [sheet for sheet in sheets(scene) if sheet.patient < wanted]
-        yield Block(people=own[:wanted], sheets=written, scene=scene, until=plan.until)
+    return (make_block(plan, facilities, first) for first in range(0, plan.patients, BLOCK))
+
+
+def make_block(plan: Plan, facilities: tuple[Facility, ...], first: int) -> Block:
+    """Return the block that begins with a patient; it depends on the seed, its place, `until` and the shift only.
+
+    Args:
+        plan: of the cohort.
+        facilities: `make_facilities` of the plan's seed and day of export.
+        first: place of the block's first patient, a multiple of `BLOCK` below `plan.patients`.
+    """
+    rng = np.random.default_rng([plan.seed, first])
+    everybody = make_people(BLOCK, facilities, plan.until, rng)
+    cycles = follow(everybody, facilities, rng, shift=plan.shift)
+    scene = Scene(cycles=cycles, people=everybody, facilities=facilities, rng=rng)
+    own = list(persons(everybody, facilities, plan.seed, first, rng))
+    wanted = min(BLOCK, plan.patients - first)
+    written = [sheet for sheet in sheets(scene) if sheet.patient < wanted]
+    return Block(people=own[:wanted], sheets=written, scene=scene, until=plan.until)

@@ -1,0 +1,1 @@
+"""Our model beside the recipes of others, on the same synthetic cohort, split and test rows."""
