@@ -212,7 +212,7 @@ def test_a_failed_writing_leaves_nothing_behind(tmp_path: Path, monkeypatch: pyt
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("libraries", [None, {}, {"lightgbm": "4.7"}, {name: 1 for name in bundle.LIBRARIES}])
+@pytest.mark.parametrize("libraries", [None, {}, {"lightgbm": "4.7"}, dict.fromkeys(bundle.LIBRARIES, 1)])
 def test_a_bundle_tells_the_versions_of_its_libraries(libraries: object) -> None:
     manifest = json.loads(FILES["bundle.json"]) | {"libraries": libraries}
     with pytest.raises(InvalidInput, match="libraries"):
