@@ -1,6 +1,7 @@
 """A bundle that was touched never loads; a bundle is there whole or not at all."""
 
 import hashlib
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from model_cases import bundle_files
 
 from iit.domain.errors import Conflict, InvalidInput, NotFound
 from iit.model import bundle
-from iit.model.bundle import SUMS, check_version, load_bundle, sums_of, write_bundle
+from iit.model.bundle import SUMS, bundle_of, check_version, load_bundle, sums_of, write_bundle
 
 FILES = bundle_files("v1")
 NAMES = [*FILES, SUMS]
@@ -209,3 +210,10 @@ def test_a_failed_writing_leaves_nothing_behind(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(OSError, match="no space left"):
         write_bundle(tmp_path, "v1", FILES)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("libraries", [None, {}, {"lightgbm": "4.7"}, dict.fromkeys(bundle.LIBRARIES, 1)])
+def test_a_bundle_tells_the_versions_of_its_libraries(libraries: object) -> None:
+    manifest = json.loads(FILES["bundle.json"]) | {"libraries": libraries}
+    with pytest.raises(InvalidInput, match="libraries"):
+        bundle_of("v1", {**FILES, "bundle.json": json.dumps(manifest).encode()})
