@@ -11,11 +11,13 @@ import pytest
 from psycopg import sql
 
 from iit.features.registry import FEATURE_NAMES
+from iit.store.chain import AuditKeys
 from iit.store.database import Database, PoolSettings, open_database
 from iit.store.embedded.cluster import Cluster, ClusterUrls
 from iit.store.migrate import upgrade
 
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "'64MB'"}
+AUDIT_KEYS = AuditKeys.derived(b"a secret of the tests")
 _TEMPLATE = "iit_ml_service"
 _numbers = count(1)
 
@@ -55,7 +57,10 @@ def database_urls(cluster: ClusterUrls) -> Iterator[ClusterUrls]:
 def database(database_urls: ClusterUrls) -> Iterator[Database]:
     """The application's own access to that database."""
     opened = open_database(
-        database_urls.app_url, time_zone="Africa/Lagos", pool=PoolSettings(size=4, max_overflow=4, timeout_seconds=2)
+        database_urls.app_url,
+        time_zone="Africa/Lagos",
+        audit_keys=AUDIT_KEYS,
+        pool=PoolSettings(size=4, max_overflow=4, timeout_seconds=2),
     )
     yield opened
     opened.close()

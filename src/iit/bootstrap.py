@@ -14,6 +14,7 @@ from iit.config import Settings
 from iit.domain.errors import InvalidInput
 from iit.features.registry import FEATURE_NAMES
 from iit.services.access import Access
+from iit.services.audit import Audit
 from iit.services.champion import Champion
 from iit.services.contexts import ContextCache
 from iit.services.intake import Intake
@@ -21,6 +22,8 @@ from iit.services.modelling import Modelling
 from iit.services.patients import Patients
 from iit.services.predictions import Predictor
 from iit.services.scoring import Scoring
+from iit.store.anchors import Anchors
+from iit.store.chain import AuditKeys
 from iit.store.database import Database, open_database
 from iit.store.embedded.cluster import Cluster
 from iit.store.migrate import upgrade
@@ -33,6 +36,7 @@ class Service:
     settings: Settings
     database: Database
     access: Access
+    audit: Audit
     intake: Intake
     patients: Patients
     predictor: Predictor
@@ -65,9 +69,13 @@ def service(settings: Settings, *, migrate: bool = True) -> Iterator[Service]:
     with database_urls(settings) as (owner_url, app_url):
         if migrate:
             upgrade(owner_url, feature_names=FEATURE_NAMES)
-        database = open_database(app_url, time_zone=settings.time_zone, pool=settings.pool)
+        database = open_database(
+            app_url, time_zone=settings.time_zone, audit_keys=audit_keys(settings), pool=settings.pool
+        )
         try:
-            yield assemble(settings, database)
+            made = assemble(settings, database)
+            made.audit.anchor_daily()
+            yield made
         finally:
             database.close()
 
@@ -93,6 +101,7 @@ def assemble(settings: Settings, database: Database) -> Service:
         settings=settings,
         database=database,
         access=Access(database, _pepper(settings), lambda: datetime.now(UTC), time.monotonic),
+        audit=Audit(database, Anchors(settings.anchor_folder, database.audit_keys), lambda: datetime.now(zone)),
         intake=Intake(database, zone),
         patients=Patients(database),
         predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone)),
@@ -117,6 +126,11 @@ def _private_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
         raise InvalidInput(f"cannot be made: {cause.strerror}", place=f"IIT_DATA_DIR ({folder})") from cause
+
+
+def audit_keys(settings: Settings) -> AuditKeys:
+    """Return the keys of the audit trail, which follow from the service's secret and from former ones."""
+    return AuditKeys.derived(_pepper(settings), settings.former_secrets)
 
 
 def _pepper(settings: Settings) -> bytes:

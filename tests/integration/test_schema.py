@@ -47,7 +47,7 @@ def test_the_application_cannot_change_the_audit_trail(
     database_urls: ClusterUrls, database: Database, statement: str
 ) -> None:
     with database.transaction() as tx:
-        audit.write(tx, AuditEvent(event_type="test", actor="test", action="execute", target="test"))
+        audit.write(tx, AuditEvent(event_type="maintenance", actor="test", action="execute", target="test"))
     with (
         psycopg.connect(database_urls.app_url.replace("+psycopg", "")) as connection,
         pytest.raises(psycopg.errors.InsufficientPrivilege),

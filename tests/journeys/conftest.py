@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from psycopg import sql
 
 from iit.api.app import create_app
-from iit.bootstrap import Service, assemble
+from iit.bootstrap import Service, assemble, audit_keys
 from iit.config import Settings
 from iit.ingest.sources import documents
 from iit.model.registry import Registry
@@ -50,7 +50,9 @@ def running(cluster: ClusterUrls) -> Iterator[Running]:
     folder = Path(tempfile.mkdtemp(prefix="iit-journey-"))
     settings = Settings(data_dir=folder / "data", secret_key="0123456789abcdefghijklmnopqrstuv-test")  # type: ignore[arg-type]
     settings.data_dir.mkdir()
-    database = open_database(urls.app_url, time_zone=settings.time_zone, pool=settings.pool)
+    database = open_database(
+        urls.app_url, time_zone=settings.time_zone, audit_keys=audit_keys(settings), pool=settings.pool
+    )
     service = assemble(settings, database)
     cohort = folder / "cohort"
     write_cohort(cohort, patients=PATIENTS, seed=3, until=UNTIL)

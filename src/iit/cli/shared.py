@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from iit.bootstrap import Service, service
 from iit.config import load_settings
+from iit.domain.audit import Origin, Purpose, acting_from
 
 err = Console(stderr=True)
 
@@ -22,7 +24,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 @contextmanager
 def running() -> Iterator[Service]:
     """Yield the service with the settings of the environment."""
-    with service(load_settings()) as made:
+    origin = Origin("local", uuid4().hex, Purpose.OPERATIONS)
+    with acting_from(origin), service(load_settings()) as made:
         yield made
 
 

@@ -1,7 +1,99 @@
-"""The audit event: who did what to which record, and how it ended."""
+"""The audit event: who did what to which record, when, from where, why, and how it ended."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+
+class EventType(StrEnum):
+    """Every kind of act that is put on the trail. `login_failure` and `unauthorized_access` are queried by name."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str = "") -> "EventType":
+        """Make a member that knows what it means."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    LOGIN = "login", "A person or program opened a session or was given a token."
+    LOGIN_FAILURE = "login_failure", "Name, password, key or token was wrong."
+    LOGOUT = "logout", "A session was ended."
+    TOKEN_REFRESHED = "token_refreshed", "A refresh token was exchanged for new tokens."
+    TOKEN_REVOKED = "token_revoked", "Tokens were revoked, among them a family whose token was used twice."
+    UNAUTHORIZED_ACCESS = "unauthorized_access", "Something was asked for without the right to it."
+    ACCOUNT_LOCKED = "account_locked", "Logins of an account or address are held back after failures."
+    ACCESS_LOCKED = "access_locked", "The service was closed in an emergency, an address blocked, or either undone."
+    USER_SAVED = "user_saved", "A user was made, or password, role or facilities of one were set."
+    USER_DISABLED = "user_disabled", "A user may no longer log in, or may again."
+    KEY_CREATED = "key_created", "An API key was made."
+    KEY_ROTATED = "key_rotated", "An API key was replaced; both work for a while."
+    KEY_REVOKED = "key_revoked", "An API key was revoked."
+
+    PATIENT_READ = "patient_read", "One patient's record, timeline or predictions were given out."
+    PATIENTS_LISTED = "patients_listed", "A page of patients was given out; `patients` names them."
+    WORKLIST_READ = "worklist_read", "A worklist was given out; `patients` names those on it."
+    PREDICTION = "prediction", "Risks were computed and given out or kept."
+    PREDICTION_READ = "prediction_read", "A stored prediction was given out."
+    PATIENTS_EXPORTED = "patients_exported", "Rows about patients left the service as a file."
+    RECORDS_IMPORTED = "records_imported", "Records were added or changed."
+    RECORDS_REMOVED = "records_removed", "Records were removed because their source voids them."
+    PATIENT_EXPORTED = "patient_exported", "Everything kept about one person was given out."
+    PATIENT_ERASED = "patient_erased", "Everything kept about one person was removed."
+    RETENTION_APPLIED = "retention_applied", "What was kept longer than told was removed."
+    IDENTIFIERS_READ = "identifiers_read", "A person's encrypted names or phones were opened."
+    IDENTIFIERS_ROTATED = "identifiers_rotated", "Encrypted identifiers were sealed anew with another key."
+
+    MODEL_TRAINED = "model_trained", "A model was trained on the records."
+    MODEL_EVALUATED = "model_evaluated", "A model was judged on the records."
+    MODEL_PROMOTED = "model_promoted", "A model became the champion."
+    MODEL_ROLLED_BACK = "model_rolled_back", "The champion before serves again."
+    MODEL_IMPORTED = "model_imported", "A model bundle was taken in from outside."
+    MODEL_EXPORTED = "model_exported", "A model bundle was given out."
+
+    SERVICE_STARTED = "service_started", "A process of the service began to answer, with these settings changed."
+    CONFIGURATION_CHANGED = "configuration_changed", "A setting kept by the service was changed."
+    MAINTENANCE = "maintenance", "Upkeep was done: schema, figures of facilities, backup, restore, clean-up."
+    AUDIT_READ = "audit_read", "The audit trail was searched, or asked whom an incident affects."
+    AUDIT_EXPORTED = "audit_exported", "The audit trail was written to a file."
+    AUDIT_VERIFIED = "audit_verified", "The audit trail was checked."
+
+
+class Purpose(StrEnum):
+    """Why somebody acted, as said by the one who asks; a list, so that no free text comes onto the trail."""
+
+    UNSTATED = "unstated"
+    TREATMENT = "treatment"
+    OPERATIONS = "operations"
+    PUBLIC_HEALTH = "public_health"
+    RESEARCH = "research"
+    EMERGENCY = "emergency"
+    PATIENT_REQUEST = "patient_request"
+
+
+class Origin(NamedTuple):
+    """From where and why something is asked; bound once, at the door.
+
+    Attributes:
+        address: network address of who asks, `local` for commands, empty if not known.
+        request_id: what ties together all events and log lines of one request or command.
+        purpose: why.
+    """
+
+    address: str = ""
+    request_id: str = ""
+    purpose: Purpose = Purpose.UNSTATED
+
+
+_NOWHERE: Final = Origin()
+_origin: ContextVar[Origin] = ContextVar("origin", default=_NOWHERE)
+
+MOST_PATIENTS: Final = 2_000
+"""Patients that one event names at most; `concerning` makes more events of more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -9,12 +101,16 @@ class AuditEvent:
     """One entry of the audit trail.
 
     Attributes:
-        event_type: what kind of act, for example `prediction`, `patient_read`, `login_failure`.
+        event_type: what kind of act, one of `EventType`.
         actor: who acted: `key:<id>`, `user:<name>`, `cli:<account>` or `anonymous`.
         action: `read`, `create`, `update`, `delete` or `execute`.
-        target: what was acted upon, for example `patient:<uuid>` or `model:v2.0`.
-        outcome: `ok`, `refused` or `failed`.
+        target: what was acted upon, for example `patient:<uuid>` or `model:v2.0`; never text that a caller made up.
+        outcome: `ok`, `refused`, `failed`, or `started` where the act cannot be in the transaction of the event.
         detail: figures and names of settings; never a patient's values.
+        patients: `patient_uuid` of all concerned where the target does not name the one.
+
+    Raises:
+        ValueError: the event type is none of the list.
     """
 
     event_type: str
@@ -23,3 +119,28 @@ class AuditEvent:
     target: str
     outcome: str = "ok"
     detail: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    patients: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        EventType(self.event_type)
+
+
+def concerning(event: AuditEvent, patient_uuids: Sequence[str]) -> list[AuditEvent]:
+    """Return the event once for each `MOST_PATIENTS` patients, naming them; at least once."""
+    starts = range(0, max(len(patient_uuids), 1), MOST_PATIENTS)
+    return [replace(event, patients=tuple(patient_uuids[start : start + MOST_PATIENTS])) for start in starts]
+
+
+def current_origin() -> Origin:
+    """Return from where and why the present act is asked."""
+    return _origin.get()
+
+
+@contextmanager
+def acting_from(origin: Origin) -> Iterator[None]:
+    """Let everything inside be asked from there."""
+    token = _origin.set(origin)
+    try:
+        yield
+    finally:
+        _origin.reset(token)
