@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from iit.config import Settings
+from iit.domain.audit import COLUMNS, EventType, Purpose
 from iit.features.dictionary import as_markdown
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
@@ -25,7 +26,33 @@ def settings_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"features.md": as_markdown, "settings.md": settings_page}
+def audit_page() -> str:
+    """Return the columns, event types and purposes of the audit trail."""
+    lines = [
+        "# The audit trail",
+        "",
+        "Table `audit_logs`: rows are only ever added, each in the commit of the act it tells of. Generated from "
+        "`iit.domain.audit`.",
+        "",
+        "| column | meaning |",
+        "|---|---|",
+        *(f"| `{name}` | {meaning} |" for name, meaning in COLUMNS.items()),
+        "",
+        "## Event types",
+        "",
+        "| type | written when |",
+        "|---|---|",
+        *(f"| `{one.value}` | {one.meaning} |" for one in EventType),
+        "",
+        "## Purposes",
+        "",
+        f"The header `X-Purpose` may say why: {', '.join(f'`{one.value}`' for one in Purpose)}. Anything else counts as "
+        "`unstated`. Commands are `operations`.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"features.md": as_markdown, "settings.md": settings_page, "audit.md": audit_page}
 
 
 def main(*, check: bool) -> int:

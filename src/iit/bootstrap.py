@@ -19,6 +19,7 @@ from iit.services.champion import Champion
 from iit.services.contexts import ContextCache
 from iit.services.intake import Intake
 from iit.services.modelling import Modelling
+from iit.services.models import Models
 from iit.services.patients import Patients
 from iit.services.predictions import Predictor
 from iit.services.scoring import Scoring
@@ -42,6 +43,7 @@ class Service:
     predictor: Predictor
     champion: Champion
     modelling: Modelling
+    models: Models
     scoring: Scoring
     metrics_folder: Path | None = None
 
@@ -107,6 +109,7 @@ def assemble(settings: Settings, database: Database) -> Service:
         predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone)),
         champion=champion,
         modelling=Modelling(database, settings.models_folder, lambda: datetime.now(zone)),
+        models=Models(database, settings.models_folder),
         scoring=Scoring(database, champion, lambda: _today(zone)),
         metrics_folder=_metrics_folder(),
     )
@@ -129,8 +132,9 @@ def _private_folder(folder: Path) -> None:
 
 
 def audit_keys(settings: Settings) -> AuditKeys:
-    """Return the keys of the audit trail, which follow from the service's secret and from former ones."""
-    return AuditKeys.derived(_pepper(settings), settings.former_secrets)
+    """Return the keys of the audit trail, which follow from the service's secret and from former ones after it."""
+    present, *former = _pepper(settings).split()
+    return AuditKeys.derived(present, former)
 
 
 def _pepper(settings: Settings) -> bytes:

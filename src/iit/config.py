@@ -49,13 +49,6 @@ class Settings(BaseSettings):
             description="Secret of at least 32 characters that keys are hashed with; else one made and kept in a file."
         ),
     ] = None
-    former_secret_keys: Annotated[
-        SecretStr | None,
-        Field(
-            description="Former values of `IIT_SECRET_KEY`, newest first, separated by spaces: rows of the audit trail "
-            "that were sealed under them still verify."
-        ),
-    ] = None
     audit_anchor_dir: Annotated[
         Path | None,
         Field(
@@ -124,11 +117,6 @@ class Settings(BaseSettings):
     def anchor_folder(self) -> Path:
         """Folder of the audit trail's anchors."""
         return self.audit_anchor_dir or self.data_dir / "audit"
-
-    @property
-    def former_secrets(self) -> list[bytes]:
-        """Former secrets, newest first."""
-        return [] if self.former_secret_keys is None else self.former_secret_keys.get_secret_value().encode().split()
 
     @property
     def pool(self) -> PoolSettings:

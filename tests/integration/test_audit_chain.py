@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.conftest import AUDIT_KEYS, libpq
 from tests.integration.audit_trails import NOON, an_audit, an_event, note
 
-from iit.domain.audit import AuditEvent, Origin, Purpose, acting_from, concerning
+from iit.domain.audit import COLUMNS, AuditEvent, Origin, Purpose, acting_from, concerning
 from iit.domain.errors import Conflict, Unavailable
 from iit.services.audit import recorded
 from iit.store import audit, chain
@@ -22,6 +22,7 @@ from iit.store.audit import AuditFilter
 from iit.store.chain import AuditKeys
 from iit.store.database import Database
 from iit.store.embedded.cluster import ClusterUrls
+from iit.store.schema import audit_logs
 
 
 def rows(database: Database, **wish: object) -> list[audit.AuditRow]:
@@ -253,6 +254,10 @@ class TestAnchors:
         (tmp_path / "file").write_text("")
         with pytest.raises(Unavailable, match=FILE):
             an_audit(database, tmp_path / "file").anchor()
+
+
+def test_the_columns_are_those_of_the_reference() -> None:
+    assert [column.name for column in audit_logs.columns] == list(COLUMNS)
 
 
 def test_the_line_of_a_row_is_what_copy_writes(database: Database) -> None:

@@ -25,6 +25,7 @@ from iit.store.database import open_database
 from iit.store.embedded.cluster import ClusterUrls
 from iit.synth import write_cohort
 from iit.web.pages import add_pages
+from tests.documents import a_document, encoded
 
 UNTIL = date(2025, 6, 30)
 PATIENTS = 1200
@@ -57,9 +58,10 @@ def running(cluster: ClusterUrls) -> Iterator[Running]:
     cohort = folder / "cohort"
     write_cohort(cohort, patients=PATIENTS, seed=3, until=UNTIL)
     service.intake.take(documents([cohort]), actor="test")
+    service.intake.take_one(encoded(a_document("known when the model was trained")), actor="test")
     keep_truths(database, cohort)
     contexts.refresh(database)
-    training = service.modelling.train("v0.1", seed=1)
+    training = service.modelling.train("v0.1", actor="test", seed=1)
     Registry(settings.models_folder).promote("v0.1")
     service.scoring.score(ScoringWish(), actor="test")
     yield Running(service, cohort, training, service.access.create_key("test", actor="test"))

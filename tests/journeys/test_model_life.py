@@ -42,14 +42,14 @@ def test_the_model_beats_the_simple_ones_and_comes_near_the_limit(running: Runni
 
 def test_evaluating_again_gives_the_same_figures(running: Running) -> None:
     # Not to the bit: other tests import patients, and so move the facilities' figures a little.
-    again = running.service.modelling.evaluate()
+    again = running.service.modelling.evaluate(actor="test")
     assert again["metrics"]["auroc"] == pytest.approx(running.training.evaluation["metrics"]["auroc"], abs=1e-3)
     assert again["metrics"]["n"] == running.training.evaluation["metrics"]["n"]
 
 
 def test_evaluation_rows_hold_what_was_promised(running: Running) -> None:
     kept: list[object] = []
-    running.service.modelling.evaluate(rows_to=lambda header, rows: kept.extend([header, rows]))
+    running.service.modelling.evaluate(actor="test", rows_to=lambda header, rows: kept.extend([header, rows]))
     header, rows = kept
     assert header == ["patient_uuid", "index_date", "as_of", "days_to_expected", "risk", "label"]
     assert {row[5] for row in rows} == {0, 1}  # type: ignore[attr-defined]
@@ -154,7 +154,7 @@ def test_a_version_is_never_a_path(models: Path, name: str) -> None:
 
 def test_the_same_version_is_not_trained_twice(running: Running) -> None:
     with pytest.raises(Conflict, match="exists already"):
-        running.service.modelling.train("v0.1")
+        running.service.modelling.train("v0.1", actor="test")
 
 
 def test_promoting_and_rolling_back(models: Path) -> None:

@@ -52,6 +52,9 @@ class Asked(msgspec.Struct):
     features: dict[str, float | None] | None = None
     message_data: msgspec.Raw = msgspec.field(name="messageData", default_factory=msgspec.Raw)
 
+    def __repr__(self) -> str:
+        return "Asked()"
+
 
 _asked = msgspec.json.Decoder(Asked)
 _batch = msgspec.json.Decoder(list[msgspec.Raw])

@@ -7,6 +7,7 @@ import typer
 from iit import __version__
 from iit.cli import access, audit, modelling, operations, records
 from iit.domain.errors import ServiceError
+from iit.telemetry import places_of
 
 app = typer.Typer(
     name="iit",
@@ -39,9 +40,12 @@ def version() -> None:
 
 
 def run() -> None:
-    """Run the command; an expected error is one line and its kind's exit code, never a traceback."""
+    """Run the command; an expected error is one line and its kind's exit code, a bug tells its places and no values."""
     try:
         app()
     except ServiceError as error:
         typer.echo(f"iit: {error}", err=True)
         sys.exit(error.exit_code)
+    except Exception as bug:  # noqa: BLE001 - the rim of commands
+        typer.echo(f"{places_of(bug)}\niit: this is a bug of the service", err=True)
+        sys.exit(1)

@@ -8,7 +8,7 @@ import typer
 from iit.cli.records import parse_day, write_csv
 from iit.cli.shared import Json, actor, progress_bar, running, say, stage_printer, tell
 from iit.cli.tables import WORKLIST_HEADER, write_scores, write_worklist
-from iit.domain.errors import Conflict, InvalidInput
+from iit.domain.errors import InvalidInput
 from iit.model.registry import Registry
 from iit.model.scorer import Scorer
 from iit.services.scoring import ScoringWish
@@ -29,7 +29,9 @@ def train(
     """Train a model on all records, judge it on later cycles, and let it serve if nothing speaks against it."""
     with running() as service, progress_bar() as bar:
         day = None if as_of is None else parse_day(as_of)
-        result = service.modelling.train(model_version, as_of=day, out=out, seed=seed, progress=stage_printer(bar))
+        result = service.modelling.train(
+            model_version, actor=actor(), as_of=day, out=out, seed=seed, progress=stage_printer(bar)
+        )
     if as_json:
         tell({"model_version": result.version, "promoted": result.promoted, "objections": result.objections,
               **result.evaluation})  # fmt: skip
@@ -49,14 +51,16 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Judge a model on cycles that began after all it was trained and calibrated on."""
-
-    def keep(header: list[str], rows: list[tuple[object, ...]]) -> None:
-        if predictions is not None:
-            write_csv(predictions, header, rows)
-
     with running() as service:
+
+        def keep(header: list[str], rows: list[tuple[object, ...]]) -> None:
+            if predictions is not None:
+                service.audit.note_export("judged predictions", [str(row[0]) for row in rows], actor=actor())
+                write_csv(predictions, header, rows)
+
         told = service.modelling.evaluate(
             model_version,
+            actor=actor(),
             since=None if since is None else parse_day(since),
             until=None if until is None else parse_day(until),
             rows_to=keep,
@@ -90,8 +94,9 @@ def score(
         day = None if as_of is None else parse_day(as_of)
         wish = ScoringWish(as_of=day, facility=facility, explain=explain, store=store)
         summary = service.scoring.score(wish, actor=actor(), on_chunk=follow)
-    if out is not None:
-        write_scores(out, kept)
+        if out is not None:
+            service.audit.note_export("scores", [str(row.patient_uuid) for row in kept], actor=actor())
+            write_scores(out, kept)
     told = {"patients": summary.n_patients, "scored": summary.n_scored,
             "first_day": summary.first_day, "last_day": summary.last_day}  # fmt: skip
     if as_json:
@@ -112,6 +117,7 @@ def worklist(
     with running() as service:
         day = None if as_of is None else parse_day(as_of)
         rows = service.patients.worklist(facility=facility, as_of=day, limit=top, actor=actor())
+        service.audit.note_export("worklist", [row.patient_uuid for row in rows], actor=actor())
     write_worklist(out, rows)
     say(f"{len(rows)} patients, {len(WORKLIST_HEADER)} columns in {out}")
 
@@ -140,11 +146,7 @@ def show_model(version: str) -> None:
 def promote(version: str, force: Annotated[bool, typer.Option(help="Although the gate objects.")] = False) -> None:
     """Make a model the champion."""
     with running() as service:
-        registry = Registry(service.settings.models_folder)
-        objections = registry.entry(version).get("objections", [])
-        if objections and not force:
-            raise Conflict("; ".join(objections), place=version)
-        registry.promote(version)
+        service.models.promote(version, actor=actor(), force=force)
     say(f"{version} is now the champion")
 
 
@@ -152,7 +154,7 @@ def promote(version: str, force: Annotated[bool, typer.Option(help="Although the
 def roll_back() -> None:
     """Return to the champion before."""
     with running() as service:
-        version = Registry(service.settings.models_folder).roll_back()
+        version = service.models.roll_back(actor=actor())
     say(f"{version} is the champion again")
 
 

@@ -13,11 +13,12 @@ import uvicorn
 from iit.bootstrap import Service, database_urls
 from iit.cli.shared import actor, progress_bar, running, say, stage_printer, tell
 from iit.config import load_settings
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import Conflict
 from iit.features.registry import FEATURE_NAMES
 from iit.ingest.sources import documents
-from iit.model.registry import Registry
 from iit.services import contexts
+from iit.services.audit import recorded
 from iit.services.scoring import ScoringWish
 from iit.services.truths import keep_truths
 from iit.store import migrate
@@ -92,11 +93,11 @@ def _fill(service: Service, patients: int) -> None:
         say(f"{patients} synthetic patients imported")
     if service.modelling.listing()["champion"] is None:
         with progress_bar() as bar:
-            result = service.modelling.train("v1.0", progress=stage_printer(bar))
+            result = service.modelling.train("v1.0", actor=actor(), progress=stage_printer(bar))
         for objection in result.objections:
             say(f"serving although: {objection}")
         if not result.promoted:
-            Registry(service.settings.models_folder).promote(result.version)
+            service.models.promote(result.version, actor=actor(), force=True)
         say(f"model v1.0 trained: AUROC {result.evaluation['metrics']['auroc']:.3f} on later cycles (synthetic)")
         summary = service.scoring.score(ScoringWish(), actor=actor())
         say(f"{summary.n_scored} patients scored as of {summary.last_day}")
@@ -135,4 +136,10 @@ def show_config() -> None:
 def refresh() -> None:
     """Compute what each facility's patients do together anew."""
     with running() as service:
-        say(f"figures of all facilities computed from {contexts.refresh(service.database)} patients")
+        with recorded(service.database, _upkeep("figures of facilities")):
+            number = contexts.refresh(service.database)
+        say(f"figures of all facilities computed from {number} patients")
+
+
+def _upkeep(what: str) -> AuditEvent:
+    return AuditEvent(event_type=EventType.MAINTENANCE, actor=actor(), action="execute", target=what)

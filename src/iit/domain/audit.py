@@ -63,6 +63,26 @@ class EventType(StrEnum):
     AUDIT_VERIFIED = "audit_verified", "The audit trail was checked."
 
 
+COLUMNS: Final = {
+    "seq": "1, 2, 3 … without a gap",
+    "timestamp": "when, by the database's clock at the commit",
+    "event_type": "what kind of act",
+    "actor": "who: `key:<id>`, `user:<name>`, `cli:<account>` or `anonymous`",
+    "action": "`read`, `create`, `update`, `delete` or `execute`",
+    "target": "what was acted upon, for example `patient:<uuid>`, `facility:<code>`, `model:<version>`",
+    "outcome": "`ok`, `refused`, `failed`; `started` before an act on files, which then ends in a row of its own",
+    "detail": "figures and names of settings; never a value of a patient",
+    "patients": "`patient_uuid` of all concerned where `target` does not name the one; at most 2,000 a row",
+    "address": "network address of who asked; `local` for commands",
+    "request_id": "the same for all rows and log lines of one request; the answer's `X-Request-ID`",
+    "purpose": "why, as said by who asked",
+    "key_id": "which key sealed the row; `genesis` for rows older than the chain",
+    "prev_hash": "`hash` of the row before",
+    "hash": "HMAC-SHA256 over all other columns",
+}
+"""The columns of the trail, in the order in which they are sealed, and what they hold."""
+
+
 class Purpose(StrEnum):
     """Why somebody acted, as said by the one who asks; a list, so that no free text comes onto the trail."""
 

@@ -2,13 +2,13 @@
 
 import hmac
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from iit.domain.audit import AuditEvent, EventType
+from iit.domain.audit import AuditEvent, EventType, concerning
 from iit.domain.errors import Conflict, ServiceError, Unavailable
 from iit.store import audit as audit_store
 from iit.store import chain
@@ -178,6 +178,14 @@ class Audit:
         with self.database.transaction() as tx:
             yield audit_store.search(tx, wish, newest=False)
 
+    def note_export(self, what: str, patient_uuids: Sequence[str], *, actor: str) -> None:
+        """Put on the trail that rows about these patients are about to leave the service as a file."""
+        distinct = sorted(set(patient_uuids))
+        event = AuditEvent(event_type=EventType.PATIENTS_EXPORTED, actor=actor, action="read", target=what,
+                           detail={"n": len(distinct)})  # fmt: skip
+        with self.database.transaction() as tx:
+            audit_store.write(tx, *concerning(event, distinct))
+
     def affected(self, wish: AuditFilter, *, actor: str) -> list[Affected]:
         """Return the patients whom the acts that fit read or changed."""
         with self.database.transaction() as tx:
@@ -235,7 +243,9 @@ class _Walk:
             return f"rows before {link.seq} are missing"
         key = self.keys.keys.get(link.key_id)
         if key is None:
-            return f"sealed with the key {link.key_id}, which is not known here (IIT_FORMER_SECRET_KEYS)"
+            return (
+                f"sealed with the key {link.key_id}, which is not known: former secrets belong behind the present one"
+            )
         if link.hash != hmac.digest(key, link.line, "sha256").hex():
             return "changed after it was written"
         if link.prev_hash != self.last:

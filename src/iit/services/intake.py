@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import InvalidInput
 from iit.domain.record import Record
 from iit.features.columns import pack
@@ -142,8 +142,9 @@ class Intake:
             known = record_store.states(tx, list(newest))
             self._remove_voided(tx, newest, known, summary, actor)
             writes = _changed(newest, known, summary)
-            event = AuditEvent(event_type="records_imported", actor=actor, action="update",
-                               target="patients", detail={"n": len(writes)})  # fmt: skip
+            changed = [write.patient.patient_uuid for write in writes]
+            event = AuditEvent(event_type=EventType.RECORDS_IMPORTED, actor=actor, action="update",
+                               target="patients", detail={"n": len(writes)}, patients=changed)  # fmt: skip
             record_store.save(tx, writes, audit=event)
             record_store.touch_exports(
                 tx,
@@ -165,8 +166,9 @@ class Intake:
         summary.n_removed += len(present)
         summary.n_unchanged += len(voided) - len(present)
         if present:
-            event = AuditEvent(event_type="records_removed", actor=actor, action="delete",
-                               target="patients", detail={"n": len(present), "why": "voided"})  # fmt: skip
+            event = AuditEvent(event_type=EventType.RECORDS_REMOVED, actor=actor, action="delete",
+                               target="patients", detail={"n": len(present), "why": "voided"},
+                               patients=present)  # fmt: skip
             record_store.remove(tx, present, audit=event)
 
 

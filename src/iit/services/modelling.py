@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import Conflict, InvalidInput
 from iit.domain.interruption import GRACE_DAYS
 from iit.domain.record import day_date, day_number
@@ -26,6 +27,7 @@ from iit.model.scorer import Scorer
 from iit.model.split import Split, held_out, split
 from iit.model.train import Progress, logistic_baseline, manifest_of, single_score, train
 from iit.services.contexts import Cohort, contexts_of, keep_contexts, load_cohort
+from iit.store import audit as audit_trail
 from iit.store import metrics as metric_store
 from iit.store import truths as truth_store
 from iit.store.database import Database
@@ -71,10 +73,11 @@ class Modelling:
     models: Path
     now: Callable[[], datetime]
 
-    def train(
+    def train(  # noqa: PLR0913 - all but the version by keyword
         self,
         version: str,
         *,
+        actor: str,
         as_of: date | None = None,
         out: Path | None = None,
         seed: int = 1,
@@ -85,6 +88,7 @@ class Modelling:
 
         Args:
             version: name of the new model.
+            actor: who asks, for the audit trail.
             as_of: nothing known later is used; by default all that is known.
             out: folder of bundles instead of the service's own; then nothing is registered for service.
             seed: of everything drawn by chance.
@@ -99,7 +103,7 @@ class Modelling:
             raise Conflict(f"{version} exists already: choose another version", place="model version")
         tell = progress or _silent
         tell("reading records", 0, 1)
-        material = self._material(as_of)
+        material = self._material(as_of, _model_event(EventType.MODEL_TRAINED, actor, version, outcome="started"))
         with self.database.transaction() as tx:
             keep_contexts(tx, material.cohort, material.contexts)
         dataset = thinned(material.dataset.take(material.dataset.trainable))
@@ -130,6 +134,10 @@ class Modelling:
         digest = write_bundle(target, version, _files(trained.booster, manifest, evaluation, objections))
         if out is None:
             self._register(version, manifest, evaluation, objections, digest)
+        with self.database.transaction() as tx:
+            audit_trail.write(tx, _model_event(EventType.MODEL_TRAINED, actor, version))
+            if out is None and not objections:
+                audit_trail.write(tx, _model_event(EventType.MODEL_PROMOTED, actor, version))
         tell("done", 1, 1)
         return TrainingResult(version, out is None and not objections, objections, evaluation)
 
@@ -137,6 +145,7 @@ class Modelling:
         self,
         version: str | None = None,
         *,
+        actor: str,
         since: date | None = None,
         until: date | None = None,
         rows_to: Callable[[list[str], list[tuple[object, ...]]], None] | None = None,
@@ -145,6 +154,7 @@ class Modelling:
 
         Args:
             version: which; by default the champion.
+            actor: who asks, for the audit trail.
             since: first pick-up day, included; by default the day after the calibration window.
             until: last pick-up day, included.
             rows_to: is handed the header and one row a labelled landmark.
@@ -158,7 +168,7 @@ class Modelling:
             raise InvalidInput("no model is in service: name one with --model-version")
         scorer = Scorer(registry.load(chosen))
         manifest = scorer.bundle.manifest
-        material = self._material(None)
+        material = self._material(None, _model_event(EventType.MODEL_EVALUATED, actor, chosen))
         first = since or date.fromisoformat(manifest["window"]["calibrate_until"])
         index_day = material.dataset.index_day
         mask = material.dataset.trainable & (
@@ -213,8 +223,9 @@ class Modelling:
         kept = ("created_at", "label_policy", "window", "bands", "n_trees", "feature_set_version", "libraries")
         return {**entry, **{name: manifest[name] for name in kept}, "metrics": manifest["evaluation"]}
 
-    def _material(self, as_of: date | None) -> _Material:
+    def _material(self, as_of: date | None, audit: AuditEvent) -> _Material:
         with self.database.transaction() as tx:
+            audit_trail.write(tx, audit)
             cohort = load_cohort(tx)
             truths = truth_store.all_truths(tx)
         if not cohort.patient_uuids:
@@ -255,6 +266,10 @@ class Modelling:
             values[("auroc", segment)] = figures["auroc"]
         with self.database.transaction() as tx:
             metric_store.save(tx, version, values)
+
+
+def _model_event(event_type: EventType, actor: str, version: str, *, outcome: str = "ok") -> AuditEvent:
+    return AuditEvent(event_type=event_type, actor=actor, action="execute", target=f"model:{version}", outcome=outcome)
 
 
 def _silent(_stage: str, _done: int, _of: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType, concerning
 from iit.domain.errors import InvalidInput, NotFound
 from iit.domain.interruption import CycleStatus, DaysSource, interruption_day
 from iit.domain.record import Event, day_date, day_number
@@ -37,6 +37,9 @@ class CycleView(NamedTuple):
     status: str
     label: int | None
 
+    def __repr__(self) -> str:
+        return "CycleView()"
+
 
 class EventView(NamedTuple):
     """A fact as it is shown."""
@@ -45,6 +48,9 @@ class EventView(NamedTuple):
     known_on: date
     code: str
     value: float | None
+
+    def __repr__(self) -> str:
+        return "EventView()"
 
 
 class Timeline(NamedTuple):
@@ -64,6 +70,9 @@ class Page(NamedTuple):
 
     patients: list[PatientRow]
     next_cursor: str | None
+
+    def __repr__(self) -> str:
+        return "Page()"
 
 
 @dataclass(frozen=True)
@@ -90,7 +99,8 @@ class Patients:
         after = None if cursor is None else _decode_cursor(cursor)
         with self.database.transaction() as tx:
             rows = patient_store.page(tx, facility=facility, band=band, after=after, limit=limit + 1)
-            audit_trail.write(tx, _read(actor, "patients", n=min(len(rows), limit)))
+            listed = [row.patient_uuid for row in rows[:limit]]
+            audit_trail.write(tx, *_list_read(EventType.PATIENTS_LISTED, actor, facility, listed))
         more = len(rows) > limit
         return Page(rows[:limit], _encode_cursor(rows[limit - 1].patient_uuid) if more else None)
 
@@ -148,7 +158,8 @@ class Patients:
         """Return the patients with the highest risk from the predictions of one day, by default the latest."""
         with self.database.transaction() as tx:
             rows = patient_store.worklist(tx, facility=facility, as_of=as_of, limit=limit)
-            audit_trail.write(tx, _read(actor, f"worklist:{facility or 'all'}", n=len(rows)))
+            listed = [row.patient_uuid for row in rows]
+            audit_trail.write(tx, *_list_read(EventType.WORKLIST_READ, actor, facility, listed))
         return rows
 
     def facilities(self) -> Sequence[tuple[str, str | None, int]]:
@@ -173,9 +184,15 @@ def _event_views(events: list[Event], day: date) -> list[EventView]:
     ]
 
 
-def _read(actor: str, target: str, *, n: int | None = None) -> AuditEvent:
-    detail = {} if n is None else {"n": n}
-    return AuditEvent(event_type="patient_read", actor=actor, action="read", target=target, detail=detail)
+def _read(actor: str, target: str) -> AuditEvent:
+    return AuditEvent(event_type=EventType.PATIENT_READ, actor=actor, action="read", target=target)
+
+
+def _list_read(event_type: EventType, actor: str, facility: str | None, listed: list[str]) -> list[AuditEvent]:
+    # A facility without patients may be no facility: what was asked for is then not told, it could be anything.
+    target = f"facility:{facility}" if facility is not None and listed else "patients"
+    event = AuditEvent(event_type=event_type, actor=actor, action="read", target=target, detail={"n": len(listed)})
+    return concerning(event, listed)
 
 
 def _encode_cursor(patient_uuid: str) -> str:

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import Conflict, InvalidInput, NotFound, Unavailable
 from iit.domain.interruption import NEVER, interruption_day
 from iit.domain.record import day_date, day_number
@@ -71,12 +71,18 @@ class Asked(NamedTuple):
     explain: int
     warnings: list[str]
 
+    def __repr__(self) -> str:
+        return "Asked()"
+
 
 class Scored(NamedTuple):
     """A prediction and the vector it was made from, ready to be kept."""
 
     prediction: Prediction
     features: list[float]
+
+    def __repr__(self) -> str:
+        return "Scored()"
 
 
 @dataclass(frozen=True)
@@ -213,7 +219,11 @@ class Predictor:
             if found is None:
                 raise NotFound("there is no such prediction", place="prediction_id")
             event = AuditEvent(
-                event_type="patient_read", actor=actor, action="read", target=f"prediction:{prediction_id}"
+                event_type=EventType.PREDICTION_READ,
+                actor=actor,
+                action="read",
+                target=f"prediction:{prediction_id}",
+                patients=[found.row.patient_uuid] if found.row.patient_uuid else [],
             )
             audit_trail.write(tx, event)
         return found
@@ -304,7 +314,7 @@ def audit_of(row: PredictionRow) -> AuditEvent:
     """Return the audit event of a prediction."""
     target = f"patient:{row.patient_uuid}" if row.patient_uuid else "features"
     return AuditEvent(
-        event_type="prediction",
+        event_type=EventType.PREDICTION,
         actor=row.requested_by,
         action="execute",
         target=target,

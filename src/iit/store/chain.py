@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from iit.domain.audit import AuditEvent, current_origin
+from iit.domain.audit import COLUMNS, AuditEvent, current_origin
 from iit.domain.errors import Unavailable
 
 GENESIS: Final = "genesis"
@@ -22,12 +22,6 @@ GENESIS: Final = "genesis"
 
 NOTHING: Final = bytes(32)
 """What stands for the hash before the first row."""
-
-SEALED: Final = (
-    "seq", '"timestamp"', "event_type", "actor", "action", "target", "outcome", "detail", "patients", "address",
-    "request_id", "purpose", "key_id", "prev_hash",
-)  # fmt: skip
-"""The columns that a hash covers, in their order."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -185,8 +179,8 @@ class Link(NamedTuple):
 
 def links(connection: Connection, first: int, last: int) -> Iterator[Link]:
     """Yield the rows of the trail from one seq to another, both included, in order; memory stays flat."""
-    columns = ", ".join('extract(epoch FROM "timestamp")' if one == '"timestamp"' else one for one in SEALED)
-    rows = f"SELECT {columns}, hash FROM audit_logs WHERE seq BETWEEN {first:d} AND {last:d} ORDER BY seq"  # noqa: S608
+    columns = ", ".join('extract(epoch FROM "timestamp")' if one == "timestamp" else one for one in COLUMNS)
+    rows = f"SELECT {columns} FROM audit_logs WHERE seq BETWEEN {first:d} AND {last:d} ORDER BY seq"  # noqa: S608
     driver = connection.connection.driver_connection
     if driver is None:  # pragma: no cover - a transaction always has its connection
         raise RuntimeError("the transaction has lost its connection")

@@ -22,6 +22,9 @@ class StoredState(NamedTuple):
     content_hash: bytes
     exported_at: datetime | None
 
+    def __repr__(self) -> str:
+        return "StoredState()"
+
 
 class RecordWrite(NamedTuple):
     """A record ready to be kept, with its packed facts and the hash of its content."""
@@ -31,6 +34,9 @@ class RecordWrite(NamedTuple):
     facts: bytes
     content_hash: bytes
 
+    def __repr__(self) -> str:
+        return "RecordWrite()"
+
 
 class StoredFacts(NamedTuple):
     """One patient's packed facts."""
@@ -38,6 +44,9 @@ class StoredFacts(NamedTuple):
     patient_uuid: str
     facility: str
     facts: bytes
+
+    def __repr__(self) -> str:
+        return "StoredFacts()"
 
 
 def states(tx: Transaction, patient_uuids: Sequence[str]) -> dict[str, StoredState]:
