@@ -46,8 +46,8 @@ def audit_page() -> str:
         "",
         "## Purposes",
         "",
-        f"The header `X-Purpose` may say why: {', '.join(f'`{one.value}`' for one in Purpose)}. Anything else counts as "
-        "`unstated`. Commands are `operations`.",
+        f"The header `X-Purpose` may say why: {', '.join(f'`{one.value}`' for one in Purpose)}. "
+        "Anything else counts as `unstated`. Commands are `operations`.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -22,6 +22,7 @@ from iit.services.modelling import Modelling
 from iit.services.models import Models
 from iit.services.patients import Patients
 from iit.services.predictions import Predictor
+from iit.services.privacy import Privacy
 from iit.services.scoring import Scoring
 from iit.store.anchors import Anchors
 from iit.store.chain import AuditKeys
@@ -41,6 +42,7 @@ class Service:
     intake: Intake
     patients: Patients
     predictor: Predictor
+    privacy: Privacy
     champion: Champion
     modelling: Modelling
     models: Models
@@ -109,6 +111,7 @@ def assemble(settings: Settings, database: Database) -> Service:
         predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone)),
         champion=champion,
         modelling=Modelling(database, settings.models_folder, lambda: datetime.now(zone)),
+        privacy=Privacy(database, lambda: datetime.now(zone)),
         models=Models(database, settings.models_folder),
         scoring=Scoring(database, champion, lambda: _today(zone)),
         metrics_folder=_metrics_folder(),

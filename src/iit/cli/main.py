@@ -5,7 +5,7 @@ import sys
 import typer
 
 from iit import __version__
-from iit.cli import access, audit, modelling, operations, records
+from iit.cli import access, audit, modelling, operations, privacy, records
 from iit.domain.errors import ServiceError
 from iit.telemetry import places_of
 
@@ -28,6 +28,7 @@ app.add_typer(modelling.models, name="models")
 app.add_typer(access.users, name="users")
 app.add_typer(access.keys, name="keys")
 app.add_typer(audit.audit, name="audit")
+app.add_typer(privacy.privacy, name="privacy")
 app.add_typer(operations.database, name="db")
 app.add_typer(operations.config, name="config")
 app.add_typer(operations.facilities, name="facilities")

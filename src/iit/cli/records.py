@@ -68,6 +68,7 @@ def _print(summary: IntakeSummary, n_files: int, n_ignored: int, n_truths: int, 
         ("unchanged", summary.n_unchanged),
         ("older than what is known", summary.n_older),
         ("removed, voided by the source", summary.n_removed),
+        ("left out, erased at the person's wish", summary.n_erased),
         ("rejected", summary.n_rejected),
     ):
         if number or label in ("added", "rejected"):

@@ -44,6 +44,7 @@ class EventType(StrEnum):
     RECORDS_REMOVED = "records_removed", "Records were removed because their source voids them."
     PATIENT_EXPORTED = "patient_exported", "Everything kept about one person was given out."
     PATIENT_ERASED = "patient_erased", "Everything kept about one person was removed."
+    PATIENT_READMITTED = "patient_readmitted", "Records of a person who was erased may be imported again."
     RETENTION_APPLIED = "retention_applied", "What was kept longer than told was removed."
     IDENTIFIERS_READ = "identifiers_read", "A person's encrypted names or phones were opened."
     IDENTIFIERS_ROTATED = "identifiers_rotated", "Encrypted identifiers were sealed anew with another key."

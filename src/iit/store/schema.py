@@ -171,6 +171,13 @@ api_keys = Table(
     _moment("created_at"),
 )
 
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("patient_hash", LargeBinary, primary_key=True, comment="SHA-256 of the patient_uuid of who was erased"),
+    _moment("erased_at"),
+)
+
 audit_logs = Table(
     "audit_logs",
     metadata,

@@ -1,4 +1,4 @@
-"""Chain of the audit trail: who asked from where, an HMAC over each row and the one before, and the chain's head."""
+"""Chain of the audit trail: who asked from where, an HMAC over each row and the one before, its head; and erasures."""
 
 import hashlib
 import hmac
@@ -19,6 +19,7 @@ DO $$ BEGIN
     REVOKE ALL ON audit_logs, audit_heads FROM ml_service;
     GRANT SELECT, INSERT ON audit_logs TO ml_service;
     GRANT SELECT, UPDATE ON audit_heads TO ml_service;
+    GRANT SELECT, INSERT, DELETE ON erasures TO ml_service;
   END IF;
 END $$
 """
@@ -66,6 +67,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("chain", name=op.f("pk_audit_heads")),
     )
     op.bulk_insert(heads, [{"chain": 1, "seq": seq, "hash": last}])
+    op.create_table(
+        "erasures",
+        sa.Column(
+            "patient_hash", sa.LargeBinary(), nullable=False, comment="SHA-256 of the patient_uuid of who was erased"
+        ),
+        sa.Column("erased_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("patient_hash", name=op.f("pk_erasures")),
+    )
     op.execute(_GRANTS)
 
 
@@ -97,6 +106,7 @@ def _seal_what_is_there() -> tuple[int, bytes]:
 
 
 def downgrade() -> None:
+    op.drop_table("erasures")
     op.drop_table("audit_heads")
     op.drop_index("idx_audit_logs_actor", table_name="audit_logs")
     op.drop_index("idx_audit_logs_target", table_name="audit_logs")
