@@ -33,6 +33,8 @@ def log(tmp_path: Path) -> Iterator[Path]:
     handlers, level = root.handlers[:], root.level
     configure_logging(level="DEBUG", file=tmp_path / "service.log")
     yield tmp_path / "service.log"
+    for handler in root.handlers:
+        handler.close()
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -89,10 +91,14 @@ def test_answers_of_every_kind_tell_no_value(api: TestClient, log: Path) -> None
         (422, api.get("/api/v1/patients", params={"cursor": NAME})),
         (404, api.post("/api/v1/predictions", json={"patient_uuid": NAME})),
         (404, api.get(f"/api/v1/patients/{NAME}")),
-        (404, api.get(f"/api/v1/models/{NAME}")),
         (404, api.get(f"/{NAME}")),
         (405, api.delete(f"/api/v1/patients/{NAME}")),
-        (409, api.post("/api/v1/predictions", json={"patient_uuid": uuid_of(a_document("canary"))})),
+        (
+            409,
+            api.post(
+                "/api/v1/predictions", json={"patient_uuid": uuid_of(a_document("canary")), "as_of": "2024-01-01"}
+            ),
+        ),
         (401, api.get("/api/v1/patients", headers={"X-API-Key": NAME})),
     ]
     for place, (status, answer) in enumerate(answers):
@@ -144,7 +150,7 @@ def test_commands_tell_no_value(
     codes = []
     for arguments in (
         ["import", str(tmp_path / "good.json"), str(tmp_path / "bad.json")],
-        ["train", "--model-version", NAME],
+        ["train", "--model-version", f"../{NAME}"],
     ):
         monkeypatch.setattr(sys, "argv", ["iit", *arguments])
         with pytest.raises(SystemExit) as ended:
@@ -175,7 +181,7 @@ def test_objects_in_memory_show_no_value(running: Running, tmp_path: Path) -> No
         refused.value,
         service.patients.page(facility=None, band=None, cursor=None, limit=5, actor="t"),
     ]
-    ours = [one for one in gc.get_objects() if type(one).__module__.startswith("iit.")]
+    ours = [one for one in gc.get_objects() if str(type(one).__module__).startswith("iit.")]
     assert len(ours) > len(held)
     for one in ours:
         assert not [canary for canary in CANARIES.values() if canary in repr(one)], type(one)

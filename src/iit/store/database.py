@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from iit.domain.errors import Conflict, Unavailable
+from iit.domain.errors import Conflict, ServiceError, Unavailable
 from iit.store import chain
 from iit.store.chain import AuditKeys
 
@@ -66,7 +66,10 @@ class Database:
                 yield connection
                 chain.append(connection, self.audit_keys)
         except (SQLAlchemyError, psycopg.Error) as cause:
-            raise _translated(cause) from cause
+            translated = _translated(cause)
+            if translated is None:
+                raise
+            raise translated from cause
 
     def ping(self) -> None:
         """Ask the database for an answer.
@@ -106,12 +109,13 @@ def open_database(url: str, *, time_zone: str, audit_keys: AuditKeys, pool: Pool
     return Database(engine, audit_keys)
 
 
-def _translated(cause: SQLAlchemyError | psycopg.Error) -> Exception:
+def _translated(cause: SQLAlchemyError | psycopg.Error) -> ServiceError | None:
+    """Return what an error of the database means to who asks; None if it is a bug."""
     if isinstance(cause, PoolTimeout):
         return Unavailable("all database connections are in use", place="database")
     driver_error = cause.orig if isinstance(cause, DBAPIError) else cause
     if not isinstance(driver_error, psycopg.Error):
-        return cause
+        return None
     state = driver_error.sqlstate
     if state == _READ_ONLY:
         return Unavailable("the database is read-only", place="database", retry_after_seconds=60)
@@ -119,4 +123,4 @@ def _translated(cause: SQLAlchemyError | psycopg.Error) -> Exception:
         return Conflict("it exists already", place="database")
     if state is None or state[:2] in _UNAVAILABLE_CLASSES:
         return Unavailable("the database cannot answer now", place="database")
-    return cause
+    return None
