@@ -3,8 +3,6 @@
 import gc
 import json
 import logging
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +12,11 @@ import pytest
 from fastapi.testclient import TestClient
 from psycopg import sql
 
-from iit.cli.main import run
 from iit.domain.errors import InvalidInput
 from iit.ingest.sources import documents
 from iit.store.embedded.cluster import ClusterUrls
 from iit.telemetry import configure_logging
+from tests.commands import Command
 from tests.conftest import libpq
 from tests.documents import CANARIES, a_document, encoded, uuid_of
 from tests.journeys.conftest import Running
@@ -141,31 +139,25 @@ def test_commands_tell_no_value(
 ) -> None:  # fmt: skip
     (tmp_path / "good.json").write_bytes(encoded(a_document("canary by command")))
     (tmp_path / "bad.json").write_bytes(a_bad_document())
-    for name in [name for name in os.environ if name.startswith("IIT_")]:
-        monkeypatch.delenv(name)
-    for name, url in (("IIT_DATABASE_URL", cluster.app_url), ("IIT_DATABASE_OWNER_URL", cluster.owner_url)):
-        monkeypatch.setenv(name, url.replace("/iit_ml_service?", "/journeys?"))
-    monkeypatch.setenv("IIT_DATA_DIR", str(running.service.settings.data_dir))
-    monkeypatch.setenv("IIT_SECRET_KEY", "0123456789abcdefghijklmnopqrstuv-test")
-    codes = []
-    for arguments in (
-        ["import", str(tmp_path / "good.json"), str(tmp_path / "bad.json")],
-        ["train", "--model-version", f"../{NAME}"],
-    ):
-        monkeypatch.setattr(sys, "argv", ["iit", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            run()
-        codes.append(ended.value.code or 0)
+    (tmp_path / "broken.json").write_bytes(encoded(a_document("canary to a broken table")))
+    settings = {
+        "IIT_DATABASE_URL": cluster.app_url.replace("/iit_ml_service?", "/journeys?"),
+        "IIT_DATABASE_OWNER_URL": cluster.owner_url.replace("/iit_ml_service?", "/journeys?"),
+        "IIT_DATA_DIR": str(running.service.settings.data_dir),
+        "IIT_SECRET_KEY": "0123456789abcdefghijklmnopqrstuv-test",
+    }
+    iit = Command(monkeypatch, capsys, settings)
+    told = [
+        iit("import", str(tmp_path / "good.json"), str(tmp_path / "bad.json")),
+        iit("train", "--model-version", f"../{NAME}"),
+    ]
     with broken(owner, "events", "known_at"):
-        (tmp_path / "good.json").write_bytes(encoded(a_document("canary to a broken table")))
-        monkeypatch.setattr(sys, "argv", ["iit", "import", str(tmp_path / "good.json")])
-        with pytest.raises(SystemExit) as ended:
-            run()
-        codes.append(ended.value.code)
-    said = capsys.readouterr()
-    assert codes == [0, 10, 1]
-    assert "this is a bug of the service" in said.err
-    assert_silent(said.out + said.err + log.read_text())
+        told.append(iit("import", str(tmp_path / "broken.json")))
+    assert [one.returncode for one in told] == [0, 10, 1]
+    assert "this is a bug of the service" in told[2].stderr
+    for one in told:
+        assert_silent(one.stdout + one.stderr)
+    assert_silent(log.read_text())
 
 
 def test_objects_in_memory_show_no_value(running: Running, tmp_path: Path) -> None:

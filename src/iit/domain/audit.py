@@ -68,7 +68,7 @@ COLUMNS: Final = {
     "seq": "1, 2, 3 … without a gap",
     "timestamp": "when, by the database's clock at the commit",
     "event_type": "what kind of act",
-    "actor": "who: `key:<id>`, `user:<name>`, `cli:<account>` or `anonymous`",
+    "actor": "who: `key:<id>`, `user:<name>`, `cli:<account>`, `service` or `anonymous`",
     "action": "`read`, `create`, `update`, `delete` or `execute`",
     "target": "what was acted upon, for example `patient:<uuid>`, `facility:<code>`, `model:<version>`",
     "outcome": "`ok`, `refused`, `failed`; `started` before an act on files, which then ends in a row of its own",
@@ -123,7 +123,7 @@ class AuditEvent:
 
     Attributes:
         event_type: what kind of act, one of `EventType`.
-        actor: who acted: `key:<id>`, `user:<name>`, `cli:<account>` or `anonymous`.
+        actor: who acted: `key:<id>`, `user:<name>`, `cli:<account>`, `service` or `anonymous`.
         action: `read`, `create`, `update`, `delete` or `execute`.
         target: what was acted upon, for example `patient:<uuid>` or `model:v2.0`; never text that a caller made up.
         outcome: `ok`, `refused`, `failed`, or `started` where the act cannot be in the transaction of the event.

@@ -104,6 +104,12 @@ class Audit:
         except ServiceError as problem:
             log.error("audit trail not anchored: %s", problem)  # noqa: TRY400 - expected kinds need no traceback
 
+    def note_start(self, changed_settings: Sequence[str]) -> None:
+        """Put on the trail that a process begins to answer, with the names of the settings that were set."""
+        event = AuditEvent(event_type=EventType.SERVICE_STARTED, actor="service", action="execute", target="service",
+                           detail={"settings": ",".join(changed_settings)})  # fmt: skip
+        _write(self.database, event)
+
     def verify(self, since: datetime | None = None, until: datetime | None = None, *, actor: str) -> Verdict:
         """Check every row, link, the end and all anchors; or those rows of a span of time.
 

@@ -9,8 +9,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -30,7 +31,10 @@ _ESCAPES: Final = str.maketrans(
 )
 _NOTED: Final = "iit.audit"
 
-_HEAD: Final = "SELECT seq, hash, clock_timestamp() FROM audit_heads FOR UPDATE"
+_HEAD: Final = """
+SELECT seq, hash, clock_timestamp(), set_config('synchronous_commit', 'off', true) FROM audit_heads FOR UPDATE
+"""
+_WAIT: Final = "SELECT pg_logical_emit_message(true, 'iit', '')"
 _APPEND: Final = """
 WITH moved AS (UPDATE audit_heads SET seq = %(seq)s, hash = %(hash)s)
 INSERT INTO audit_logs (seq, "timestamp", event_type, actor, action, target, outcome, detail, patients, address,
@@ -92,17 +96,18 @@ def note(connection: Connection, events: Sequence[AuditEvent]) -> None:
     connection.info[_NOTED] += events
 
 
-def append(connection: Connection, keys: AuditKeys) -> None:
-    """Write the events on the transaction's list to the end of the chain.
+def append(connection: Connection, keys: AuditKeys) -> bool:
+    """Write the events on the transaction's list to the end of the chain; return whether there were any.
 
-    The lock on the chain's head is taken here, last of all locks, and held until the commit that follows.
+    The lock on the chain's head is taken here, last of all locks, and held until the commit that follows. That commit
+    does not wait for the disk, so that the next writer need not either: who appended calls `wait_for_disk` after it.
 
     Raises:
         Unavailable: the trail's end is not where its head says: nothing is committed.
     """
     events: list[AuditEvent] = connection.info.pop(_NOTED)
     if not events:
-        return
+        return False
     head = connection.exec_driver_sql(_HEAD).one_or_none()
     if head is None:
         raise Unavailable("the head of the chain is missing: see `iit audit verify`", place="audit trail")
@@ -111,6 +116,30 @@ def append(connection: Connection, keys: AuditKeys) -> None:
         connection.exec_driver_sql(_APPEND, parameters)
     except IntegrityError as cause:
         raise Unavailable("its end is not where its head says: see `iit audit verify`", place="audit trail") from cause
+    return True
+
+
+def wait_for_disk(connection: Connection) -> None:
+    """Return when all that was committed before is on disk: until then nothing is given out.
+
+    A transaction that only writes a mark waits as every commit does, and the log goes to disk in order: what was
+    committed before it lies there too. Many writers wait for one write together, which those that hold the chain's head
+    one after the other could not.
+    """
+    driver = driver_of(connection)
+    driver.autocommit = True
+    try:
+        driver.execute(_WAIT)
+    finally:
+        driver.autocommit = False
+
+
+def driver_of(connection: Connection) -> "psycopg.Connection[Any]":
+    """Return the driver's own connection."""
+    driver: psycopg.Connection[Any] | None = connection.connection.driver_connection
+    if driver is None:  # pragma: no cover - a transaction always has its connection
+        raise RuntimeError("the transaction has lost its connection")
+    return driver
 
 
 def _row(seq: int, event: AuditEvent) -> _Row:
@@ -120,7 +149,7 @@ def _row(seq: int, event: AuditEvent) -> _Row:
 
 
 def _sealed(rows: Sequence[_Row], head: Sequence[object], keys: AuditKeys) -> dict[str, object]:
-    _, last, now = head
+    _, last, now, _ = head
     assert isinstance(last, bytes)  # noqa: S101 - as the column is declared
     assert isinstance(now, datetime)  # noqa: S101 - as the function is declared
     origin = current_origin()
@@ -181,11 +210,8 @@ def links(connection: Connection, first: int, last: int) -> Iterator[Link]:
     """Yield the rows of the trail from one seq to another, both included, in order; memory stays flat."""
     columns = ", ".join('extract(epoch FROM "timestamp")' if one == "timestamp" else one for one in COLUMNS)
     rows = f"SELECT {columns} FROM audit_logs WHERE seq BETWEEN {first:d} AND {last:d} ORDER BY seq"  # noqa: S608
-    driver = connection.connection.driver_connection
-    if driver is None:  # pragma: no cover - a transaction always has its connection
-        raise RuntimeError("the transaction has lost its connection")
     patiently(connection)
-    with driver.cursor() as cursor, cursor.copy(f"COPY ({rows}) TO STDOUT") as copy:
+    with driver_of(connection).cursor() as cursor, cursor.copy(f"COPY ({rows}) TO STDOUT") as copy:
         for data in copy:
             line, key_id, prev_hash, sealed = bytes(data).rsplit(b"\t", 3)
             yield Link(

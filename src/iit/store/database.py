@@ -61,10 +61,13 @@ class Database:
             Conflict: a row with the same key exists.
         """
         try:
-            with self.engine.begin() as connection:
-                chain.begin(connection)
-                yield connection
-                chain.append(connection, self.audit_keys)
+            with self.engine.connect() as connection:
+                with connection.begin():
+                    chain.begin(connection)
+                    yield connection
+                    has_appended = chain.append(connection, self.audit_keys)
+                if has_appended:
+                    chain.wait_for_disk(connection)
         except (SQLAlchemyError, psycopg.Error) as cause:
             translated = _translated(cause)
             if translated is None:
