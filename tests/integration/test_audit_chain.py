@@ -139,19 +139,6 @@ def test_a_span_of_days_is_checked_alone(database: Database, tmp_path: Path) -> 
     assert checking.verify(today + timedelta(days=2), actor="test").n_rows == 0
 
 
-def test_rows_of_a_former_key_verify_and_those_of_a_strange_one_do_not(database: Database, tmp_path: Path) -> None:
-    note(database, an_event())
-    renewed = AuditKeys.derived(b"a new secret", former=[b"a secret of the tests"])
-    after = replace(database, audit_keys=renewed)
-    note(after, an_event())
-    assert an_audit(after, tmp_path).verify(actor="test").is_sound
-    verdict = an_audit(database, tmp_path / "others").verify(actor="test")
-    assert f"sealed with the key {renewed.key_id}" in verdict.findings[0].problem
-    note(after, an_event())
-    verdict = an_audit(after, tmp_path).verify(actor="test")
-    assert [one.problem for one in verdict.findings] == ["sealed with a former key after a newer one was in use"]
-
-
 def test_keys_are_never_shown() -> None:
     assert "secret" not in repr(AUDIT_KEYS)
     assert repr(AUDIT_KEYS) == f"AuditKeys(key_id='{AUDIT_KEYS.key_id}')"
@@ -250,6 +237,36 @@ class TestAnchors:
         assert "does not go on from its last anchor" in caplog.text
         assert len((tmp_path / FILE).read_text().splitlines()) == 1
 
+    def test_a_backup_that_was_put_back_can_be_accepted_and_is_told_of(
+        self, database: Database, database_urls: ClusterUrls, tmp_path: Path
+    ) -> None:
+        audit = an_audit(database, tmp_path)
+        note(database, an_event())
+        kept = audit.anchor()
+        assert kept is not None
+        with pytest.raises(Conflict, match="nothing to accept"):
+            audit.accept_restore(actor="test")
+        note(database, an_event(), an_event())
+        audit.anchor()
+        with psycopg.connect(libpq(database_urls.owner_url)) as owner:
+            owner.execute("DELETE FROM audit_logs WHERE seq > %s", [kept.seq])
+            owner.execute("UPDATE audit_heads SET seq = %s, hash = decode(%s, 'hex')", [kept.seq, kept.hash])
+        note(database, an_event(), an_event(), an_event())
+        assert not audit.verify(actor="test").is_sound
+        with pytest.raises(Conflict, match="last anchor"):
+            audit.anchor()
+        assert audit.accept_restore(actor="user:ada") == kept
+        verdict = audit.verify(actor="test")
+        assert verdict.findings == []
+        assert "1 anchors were given up when a backup was put back" in verdict.warnings
+        assert rows(database, actor="user:ada")[0].detail == {"rows_given_up": 2}
+
+    def test_one_that_came_late_is_not_written_behind_a_newer(self, tmp_path: Path) -> None:
+        anchors = Anchors(tmp_path, AUDIT_KEYS)
+        newer = anchors.add(NOON.date(), 12, bytes(32))
+        assert anchors.add(NOON.date(), 10, bytes(32)) == newer
+        assert len(anchors.read()) == 1
+
     def test_a_folder_that_cannot_be_used_is_named(self, database: Database, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(Unavailable, match=FILE):
@@ -271,3 +288,17 @@ def test_the_line_of_a_row_is_what_copy_writes(database: Database) -> None:
     (row,) = rows(database, target=odd)
     assert json.loads(json.dumps(row.detail)) == {"a": odd, "big": 1e300}
     assert link.hash == AUDIT_KEYS.seal(link.line).hex()
+
+
+def test_rows_of_a_former_key_verify_and_those_of_a_strange_one_do_not(database: Database, tmp_path: Path) -> None:
+    """Comes last: the trail of this file is not sound after it."""
+    note(database, an_event())
+    renewed = AuditKeys.derived(b"a new secret", former=[b"a secret of the tests"])
+    after = replace(database, audit_keys=renewed)
+    note(after, an_event())
+    assert an_audit(after, tmp_path).verify(actor="test").is_sound
+    verdict = an_audit(database, tmp_path / "others").verify(actor="test")
+    assert f"sealed with the key {renewed.key_id}" in verdict.findings[0].problem
+    note(after, an_event())
+    verdict = an_audit(after, tmp_path).verify(actor="test")
+    assert [one.problem for one in verdict.findings] == ["sealed with a former key after a newer one was in use"]

@@ -124,6 +124,18 @@ def anchor() -> None:
     say("the trail has not grown since the last anchor" if told is None else f"anchored at row {told.seq}")
 
 
+@audit.command("accept-restore")
+def accept_restore(
+    yes: Annotated[bool, typer.Option("--yes", help="A backup was put back, and its loss of rows is known.")] = False,
+) -> None:
+    """Let the trail go on after a backup of the database was put back; every later check still tells of it."""
+    if not yes:
+        raise InvalidInput("rows written after the backup are given up: add --yes", place="accept-restore")
+    with running() as service:
+        held = service.audit.accept_restore(actor=actor())
+    say("the trail goes on from its beginning" if held is None else f"the trail goes on from row {held.seq}")
+
+
 def _moment(text: str | None, *, last: bool = False) -> datetime | None:
     """Return a moment in the facilities' zone; a last day means up to its end."""
     if text is None:

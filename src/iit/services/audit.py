@@ -12,7 +12,7 @@ from iit.domain.audit import AuditEvent, EventType, concerning
 from iit.domain.errors import Conflict, ServiceError, Unavailable
 from iit.store import audit as audit_store
 from iit.store import chain
-from iit.store.anchors import Anchor, Anchors
+from iit.store.anchors import Anchor, Anchors, still_binding
 from iit.store.audit import Affected, AuditFilter, AuditRow, Head
 from iit.store.chain import NOTHING, AuditKeys, Link
 from iit.store.database import Database, Transaction
@@ -104,6 +104,31 @@ class Audit:
         except ServiceError as problem:
             log.error("audit trail not anchored: %s", problem)  # noqa: TRY400 - expected kinds need no traceback
 
+    def accept_restore(self, *, actor: str) -> Anchor | None:
+        """Let the trail go on after a backup was put back: from the newest anchor that it still holds.
+
+        The anchors after it stay in the file and every later check tells of them; the trail tells who did this.
+
+        Returns:
+            The anchor from which the trail goes on; None if it is none.
+
+        Raises:
+            Conflict: the trail holds all anchors: there is nothing to accept; or the file of anchors was tampered with.
+        """
+        anchors = still_binding(self.anchors.read())
+        with self.database.transaction() as tx:
+            held = next((one for one in reversed(anchors) if _fits(tx, one)), None)
+            if not anchors or held == anchors[-1]:
+                raise Conflict(
+                    "the trail goes on from its last anchor: there is nothing to accept", place="audit trail"
+                )
+            lost = anchors[-1].seq - (held.seq if held is not None else 0)
+            event = _event(EventType.MAINTENANCE, actor, "update", rows_given_up=lost)
+            audit_store.write(tx, event)
+        self.anchors.turn_back(self.now().date(), held)
+        self.anchor()
+        return held
+
     def note_start(self, changed_settings: Sequence[str]) -> None:
         """Put on the trail that a process begins to answer, with the names of the settings that were set."""
         event = AuditEvent(event_type=EventType.SERVICE_STARTED, actor="service", action="execute", target="service",
@@ -121,7 +146,10 @@ class Audit:
         """
         verdict = Verdict()
         try:
-            anchors = self.anchors.read()
+            told = self.anchors.read()
+            anchors = still_binding(told)
+            if len(anchors) < len(told):
+                verdict.warnings.append(f"{len(told) - len(anchors)} anchors were given up when a backup was put back")
         except Conflict as problem:
             verdict.add(0, str(problem))
             anchors = []

@@ -8,7 +8,7 @@ import fcntl
 import hmac
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -28,7 +28,7 @@ class Anchor(NamedTuple):
         date: the day.
         seq: number of the last row.
         hash: its hash, hexadecimal.
-        n_rows: rows since the anchor before.
+        n_rows: rows since the anchor before; negative where a backup was put back.
         key_id: of the key that sealed the anchor.
         prev: seal of the anchor before, hexadecimal.
     """
@@ -64,8 +64,10 @@ class Anchors:
         Raises:
             Conflict: a line was changed, removed from between others or put in. Unavailable: the file cannot be read.
         """
+        if not (self.folder / FILE).exists():
+            return []
         with self._opened(os.O_RDONLY) as handle:
-            return [] if handle is None else [one for one, _ in self._parsed(handle)]
+            return [one for one, _ in self._parsed(handle)]
 
     def latest(self) -> Anchor | None:
         """Return the newest anchor."""
@@ -73,21 +75,30 @@ class Anchors:
         return told[-1] if told else None
 
     def add(self, day: date, seq: int, last: bytes) -> Anchor:
-        """Write an anchor and wait until the disk has it.
+        """Write an anchor and wait until the disk has it; return the newest one if that is as far already.
 
         Raises:
             Conflict: the file was tampered with. Unavailable: it cannot be written.
         """
         with self._opened(os.O_RDWR | os.O_CREAT | os.O_APPEND) as handle:
-            if handle is None:  # pragma: no cover - it was made if it was not there
-                raise Unavailable("cannot be made", place=str(self.folder / FILE))
             told = self._parsed(handle)
-            before, seal = told[-1] if told else (None, NOTHING)
-            count = seq - (before.seq if before is not None else 0)
-            anchor = Anchor(day.isoformat(), seq, last.hex(), count, self.keys.key_id, seal.hex())
-            line = json.dumps(anchor._asdict() | {"seal": self.keys.seal(anchor.sealed).hex()}) + "\n"
-            os.write(handle, line.encode())
-            os.fsync(handle)
+            if told and seq <= told[-1][0].seq:
+                return told[-1][0]
+            return self._written(handle, told, day, seq, last.hex())
+
+    def turn_back(self, day: date, to: Anchor | None) -> Anchor:
+        """Write down that the trail goes on from an earlier anchor, or from nothing, since a backup was put back."""
+        with self._opened(os.O_RDWR | os.O_CREAT | os.O_APPEND) as handle:
+            seq, last = (0, NOTHING.hex()) if to is None else (to.seq, to.hash)
+            return self._written(handle, self._parsed(handle), day, seq, last)
+
+    def _written(self, handle: int, told: list[tuple[Anchor, bytes]], day: date, seq: int, last: str) -> Anchor:
+        before, seal = told[-1] if told else (None, NOTHING)
+        n_rows = seq - (before.seq if before is not None else 0)
+        anchor = Anchor(day.isoformat(), seq, last, n_rows, self.keys.key_id, seal.hex())
+        line = json.dumps(anchor._asdict() | {"seal": self.keys.seal(anchor.sealed).hex()}) + "\n"
+        os.write(handle, line.encode())
+        os.fsync(handle)
         return anchor
 
     def _parsed(self, handle: int) -> list[tuple[Anchor, bytes]]:
@@ -109,7 +120,7 @@ class Anchors:
         return told
 
     @contextmanager
-    def _opened(self, flags: int) -> Iterator[int | None]:
+    def _opened(self, flags: int) -> Iterator[int]:
         path = self.folder / FILE
         handle = None
         try:
@@ -118,13 +129,21 @@ class Anchors:
             handle = os.open(path, flags | os.O_CLOEXEC, 0o600)
             fcntl.flock(handle, fcntl.LOCK_EX if flags & os.O_CREAT else fcntl.LOCK_SH)
             yield handle
-        except FileNotFoundError:
-            yield None
         except OSError as cause:
             raise Unavailable(f"cannot be used: {cause.strerror}", place=str(path)) from cause
         finally:
             if handle is not None:
                 os.close(handle)
+
+
+def still_binding(anchors: Sequence[Anchor]) -> list[Anchor]:
+    """Return the anchors that the trail must fit: those behind which it was never turned back."""
+    binding: list[Anchor] = []
+    for one in anchors:
+        while binding and binding[-1].seq > one.seq:
+            binding.pop()
+        binding.append(one)
+    return binding
 
 
 def _line(line: bytes, number: int) -> tuple[Anchor, bytes]:
