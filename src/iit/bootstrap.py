@@ -71,13 +71,14 @@ def service(settings: Settings, *, migrate: bool = True) -> Iterator[Service]:
     """
     _private_folder(settings.data_dir)
     with database_urls(settings) as (owner_url, app_url):
-        if migrate:
-            upgrade(owner_url, feature_names=FEATURE_NAMES)
+        has_upgraded = migrate and upgrade(owner_url, feature_names=FEATURE_NAMES)
         database = open_database(
             app_url, time_zone=settings.time_zone, audit_keys=audit_keys(settings), pool=settings.pool
         )
         try:
             made = assemble(settings, database)
+            if has_upgraded:
+                made.audit.note_upkeep("schema")
             made.audit.anchor_daily()
             yield made
         finally:

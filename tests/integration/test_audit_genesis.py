@@ -6,11 +6,15 @@ from pathlib import Path
 import psycopg
 import pytest
 from alembic import command
+from pydantic import SecretStr
 from sqlalchemy import create_engine
 from tests.conftest import AUDIT_KEYS, libpq
 from tests.integration.audit_trails import an_audit, an_event, note
 
+from iit.bootstrap import service
+from iit.config import Settings
 from iit.store import migrate
+from iit.store.audit import AuditFilter
 from iit.store.chain import GENESIS
 from iit.store.database import Database, open_database
 from iit.store.embedded.cluster import ClusterUrls
@@ -61,6 +65,19 @@ def test_one_that_is_changed_is_found(old_urls: ClusterUrls, old: Database, tmp_
     with psycopg.connect(libpq(old_urls.owner_url)) as owner:
         owner.execute("UPDATE audit_logs SET actor = 'user:another' WHERE seq = 2")
     assert an_audit(old, tmp_path).verify(actor="test").findings[0].seq == 2
+
+
+def test_bringing_the_schema_up_to_date_is_on_the_trail(old_urls: ClusterUrls, tmp_path: Path) -> None:
+    server = libpq(old_urls.owner_url).replace("/old?", "/postgres?")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE fresh")
+    owner, app = (SecretStr(url.replace("/old?", "/fresh?")) for url in (old_urls.owner_url, old_urls.app_url))
+    for _ in range(2):
+        with service(Settings(data_dir=tmp_path, database_url=app, database_owner_url=owner)) as made:
+            told = made.audit.search(AuditFilter(event_types=["maintenance"]), limit=10, actor="test")
+            assert [(row.seq, row.actor, row.target) for row in told] == [(1, "service", "schema")]
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("DROP DATABASE fresh WITH (FORCE)")
 
 
 def test_the_first_schema_can_be_had_again(old_urls: ClusterUrls) -> None:

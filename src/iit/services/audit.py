@@ -135,6 +135,11 @@ class Audit:
                            detail={"settings": ",".join(changed_settings)})  # fmt: skip
         _write(self.database, event)
 
+    def note_upkeep(self, what: str) -> None:
+        """Put on the trail that the service did some upkeep by itself."""
+        event = AuditEvent(event_type=EventType.MAINTENANCE, actor="service", action="update", target=what)
+        _write(self.database, event)
+
     def verify(self, since: datetime | None = None, until: datetime | None = None, *, actor: str) -> Verdict:
         """Check every row, link, the end and all anchors; or those rows of a span of time.
 
