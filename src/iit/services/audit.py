@@ -14,12 +14,13 @@ from iit.store import audit as audit_store
 from iit.store import chain
 from iit.store.anchors import Anchor, Anchors, still_binding
 from iit.store.audit import Affected, AuditFilter, AuditRow, Head
-from iit.store.chain import NOTHING, AuditKeys, Link
+from iit.store.chain import GENESIS, NOTHING, AuditKeys, Link
 from iit.store.database import Database, Transaction
 
 log = logging.getLogger(__name__)
 
 _MOST_FINDINGS: Final = 20
+_CHANGE_OF_KEY_SECONDS: Final = 3600  # replicas that start with a new secret one after the other take turns for a while
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class Audit:
         """Check every row, link, the end and all anchors; or those rows of a span of time.
 
         Finds changed, removed, inserted and exchanged rows, rows cut off at the end, and (by the anchors) rows and head
-        rolled back together. The check is itself put on the trail, and a sound trail is anchored.
+        rolled back together. The check is itself put on the trail, and a trail that is sound as a whole is anchored.
 
         Raises:
             Unavailable: the database or the folder of anchors cannot be used.
@@ -161,7 +162,7 @@ class Audit:
         with self.database.transaction() as tx:
             self._check(tx, verdict, anchors, since, until)
         self._note_check(verdict, actor)
-        if verdict.is_sound:
+        if verdict.is_sound and since is None and until is None:
             self.anchor()
         return verdict
 
@@ -264,6 +265,8 @@ class _Walk:
     expected: int
     last: str | None
     newest_key: int = 0
+    changed_at: float = 0.0
+    latest_at: float = 0.0
     n_anchors: int = 0
 
     def __post_init__(self) -> None:
@@ -293,9 +296,12 @@ class _Walk:
 
     def _order_problem(self, link: Link) -> str | None:
         age = self._age[link.key_id]
-        if age < self.newest_key:
+        self.latest_at = max(self.latest_at, link.at)
+        if age > self.newest_key:
+            self.newest_key, self.changed_at = age, link.at
+        is_late = link.key_id == GENESIS or self.latest_at - self.changed_at > _CHANGE_OF_KEY_SECONDS
+        if age < self.newest_key and is_late:
             return "sealed with a former key after a newer one was in use"
-        self.newest_key = age
         anchored = self.anchors.get(link.seq)
         self.n_anchors += anchored is not None
         return None if anchored in (None, link.hash) else "not the row that was anchored outside the database"

@@ -197,9 +197,19 @@ def patiently(connection: Connection) -> None:
 
 
 class Link(NamedTuple):
-    """A row as the check needs it: what was sealed, and with what. The hashes are hexadecimal."""
+    """A row as the check needs it: what was sealed, and with what.
+
+    Attributes:
+        seq: its number.
+        at: its timestamp, seconds since 1970.
+        key_id: the key it was sealed with.
+        line: what was sealed.
+        prev_hash: hash of the row before, hexadecimal.
+        hash: its own, hexadecimal.
+    """
 
     seq: int
+    at: float
     key_id: str
     line: bytes
     prev_hash: str
@@ -214,8 +224,10 @@ def links(connection: Connection, first: int, last: int) -> Iterator[Link]:
     with driver_of(connection).cursor() as cursor, cursor.copy(f"COPY ({rows}) TO STDOUT") as copy:
         for data in copy:
             line, key_id, prev_hash, sealed = bytes(data).rsplit(b"\t", 3)
+            seq, at, _ = line.split(b"\t", 2)
             yield Link(
-                int(line[: line.index(b"\t")]),
+                int(seq),
+                float(at),
                 key_id.decode(),
                 b"\t".join((line, key_id, prev_hash)),
                 prev_hash[3:].decode(),
