@@ -9,6 +9,7 @@ from iit.api.app import add_routes
 from iit.api.rules import rules
 from iit.config import Settings
 from iit.domain.access import RIGHTS, Role
+from iit.domain.audit import COLUMNS, EventType, Purpose
 from iit.features.dictionary import as_markdown
 from iit.web.pages import add_pages
 
@@ -54,7 +55,38 @@ def access_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"features.md": as_markdown, "settings.md": settings_page, "access.md": access_page}
+def audit_page() -> str:
+    """Return the columns, event types and purposes of the audit trail."""
+    lines = [
+        "# The audit trail",
+        "",
+        "Table `audit_logs`: rows are only ever added, each in the commit of the act it tells of. Generated from "
+        "`iit.domain.audit`.",
+        "",
+        "| column | meaning |",
+        "|---|---|",
+        *(f"| `{name}` | {meaning} |" for name, meaning in COLUMNS.items()),
+        "",
+        "## Event types",
+        "",
+        "| type | written when |",
+        "|---|---|",
+        *(f"| `{one.value}` | {one.meaning} |" for one in EventType),
+        "",
+        "## Purposes",
+        "",
+        f"The header `X-Purpose` may say why: {', '.join(f'`{one.value}`' for one in Purpose)}. "
+        "Anything else counts as `unstated`. Commands are `operations`.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "features.md": as_markdown,
+    "settings.md": settings_page,
+    "access.md": access_page,
+    "audit.md": audit_page,
+}
 
 
 def main(*, check: bool) -> int:

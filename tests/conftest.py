@@ -11,13 +11,28 @@ import pytest
 from psycopg import sql
 
 from iit.features.registry import FEATURE_NAMES
+from iit.store.chain import AuditKeys
 from iit.store.database import Database, PoolSettings, open_database
 from iit.store.embedded.cluster import Cluster, ClusterUrls
 from iit.store.migrate import upgrade
+from tests.documents import CANARIES
 
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "'64MB'"}
+AUDIT_KEYS = AuditKeys.derived(b"a secret of the tests")
 _TEMPLATE = "iit_ml_service"
 _numbers = count(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Fail a test that printed or logged what a document holds of a person."""
+    report: pytest.TestReport = yield  # type: ignore[misc, assignment]
+    told = "".join(text for title, text in report.sections if title.endswith(report.when))
+    leaked = {name for name, canary in CANARIES.items() if canary in told}
+    if leaked and report.passed:
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid}: printed or logged a person's {', '.join(sorted(leaked))}"
+    return report  # type: ignore[return-value]
 
 
 def libpq(url: str) -> str:
@@ -55,7 +70,10 @@ def database_urls(cluster: ClusterUrls) -> Iterator[ClusterUrls]:
 def database(database_urls: ClusterUrls) -> Iterator[Database]:
     """The application's own access to that database."""
     opened = open_database(
-        database_urls.app_url, time_zone="Africa/Lagos", pool=PoolSettings(size=4, max_overflow=4, timeout_seconds=2)
+        database_urls.app_url,
+        time_zone="Africa/Lagos",
+        audit_keys=AUDIT_KEYS,
+        pool=PoolSettings(size=4, max_overflow=4, timeout_seconds=2),
     )
     yield opened
     opened.close()

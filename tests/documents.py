@@ -1,7 +1,25 @@
 """NMRS documents of made-up patients, one for each id, for tests that go through the whole service."""
 
 import json
+from typing import Final
 from uuid import NAMESPACE_OID, uuid5
+
+CANARIES: Final = {
+    "firstName": "CANARY-FIRST-NAME",
+    "middleName": "CANARY-MIDDLE-NAME",
+    "lastName": "CANARY-LAST-NAME",
+    "phoneNumber": "CANARY-PHONE-08012345678",
+    "address1": "CANARY-ADDRESS-1",
+    "address2": "CANARY-ADDRESS-2",
+    "causeOfDeath": "CANARY-CAUSE",
+    "voidedReason": "CANARY-VOIDED",
+    "identifier": "CANARY-IDENTIFIER",
+    "valueText": "CANARY-FREE-TEXT",
+    "variableValue": "CANARY-SHOWN-VALUE",
+    "variableName": "CANARY-QUESTION",
+    "template": "CANARY-FINGERPRINT",
+}
+"""What a document holds of a person that may never leave it: not into the database, logs, errors, figures or reprs."""
 
 
 def a_document(name: str = "one", *, days: tuple[str, ...] = ("2024-01-10", "2024-02-09"), **header: object) -> dict:
@@ -34,8 +52,7 @@ def a_document(name: str = "one", *, days: tuple[str, ...] = ("2024-01-10", "202
                 "gender": "F",
                 "birthdate": "1991-05-14 00:00:00",
                 "dateCreated": "2024-01-03 00:00:00",
-                "firstName": "CANARY-NAME",
-                "phoneNumber": "CANARY-PHONE",
+                **{name: CANARIES[name] for name in _PERSONAL},
                 "stateProvince": "Lagos",
                 "cityVillage": "Ikeja",
                 "voided": 0,
@@ -43,8 +60,16 @@ def a_document(name: str = "one", *, days: tuple[str, ...] = ("2024-01-10", "202
             },
             "encounters": encounters,
             "obs": obs,
+            "patientIdentifiers": [
+                {"patientUuid": patient, "identifier": CANARIES["identifier"], "identifierType": 4, "voided": 0}
+            ],
+            "patientBiometrics": [{"patientUuid": patient, "template": CANARIES["template"], "voided": 0}],
         },
     }
+
+
+_PERSONAL: Final = ("firstName", "middleName", "lastName", "phoneNumber", "address1", "address2", "causeOfDeath",
+                    "voidedReason")  # fmt: skip
 
 
 def _pickup(shared: dict[str, object], on: str, first_id: int) -> list[dict[str, object]]:
@@ -62,9 +87,10 @@ def _pickup(shared: dict[str, object], on: str, first_id: int) -> list[dict[str,
         }
 
     return [
-        row(1, 165708, datatype=2, valueCoded=164506, variableValue="a line"),
-        row(2, 162240, datatype=4),
+        row(1, 165708, datatype=2, valueCoded=164506, variableValue=CANARIES["variableValue"]),
+        row(2, 162240, datatype=4, variableName=CANARIES["variableName"]),
         row(3, 159368, datatype=1, valueNumeric=30.0, variableValue="30.0", obsGroupId=first_id + 2),
+        row(4, 165095, datatype=3, valueText=CANARIES["valueText"], variableValue=CANARIES["valueText"]),
     ]
 
 

@@ -17,6 +17,7 @@ def create() -> FastAPI:
     configure_logging(level=settings.log_level, file=settings.log_file)
     stack = ExitStack()
     running = stack.enter_context(service(settings))
+    running.audit.note_start(sorted(settings.model_fields_set))
     running.predictor.warm()
     running.jobs.resume()
     app = create_app(running, on_stop=stack.close)

@@ -18,6 +18,7 @@ from iit.config import Settings
 from iit.domain.errors import InvalidInput
 from iit.features.registry import FEATURE_NAMES
 from iit.services.access import Access, open_access
+from iit.services.audit import Audit
 from iit.services.batches import Batches
 from iit.services.champion import Champion
 from iit.services.contexts import ContextCache
@@ -28,8 +29,11 @@ from iit.services.keyring import Keyring
 from iit.services.models import Models
 from iit.services.patients import Patients
 from iit.services.predictions import Predictor
+from iit.services.privacy import Privacy
 from iit.services.scoring import Scoring
 from iit.services.training import Training
+from iit.store.anchors import Anchors
+from iit.store.chain import AuditKeys
 from iit.store.database import Database, open_database
 from iit.store.embedded.cluster import Cluster
 from iit.store.migrate import upgrade
@@ -42,9 +46,11 @@ class Service:
     settings: Settings
     database: Database
     access: Access
+    audit: Audit
     intake: Intake
     patients: Patients
     predictor: Predictor
+    privacy: Privacy
     champion: Champion
     training: Training
     evaluation: Evaluation
@@ -76,11 +82,16 @@ def service(settings: Settings, *, migrate: bool = True) -> Iterator[Service]:
     """
     _private_folder(settings.data_dir)
     with database_urls(settings) as (owner_url, app_url):
-        if migrate:
-            upgrade(owner_url, feature_names=FEATURE_NAMES)
-        database = open_database(app_url, time_zone=settings.time_zone, pool=settings.pool)
+        has_upgraded = migrate and upgrade(owner_url, feature_names=FEATURE_NAMES)
+        database = open_database(
+            app_url, time_zone=settings.time_zone, audit_keys=audit_keys(settings), pool=settings.pool
+        )
         try:
-            yield assemble(settings, database)
+            made = assemble(settings, database)
+            if has_upgraded:
+                made.audit.note_upkeep("schema")
+            made.audit.anchor_daily()
+            yield made
         finally:
             database.close()
 
@@ -116,6 +127,7 @@ def assemble(settings: Settings, database: Database) -> Service:
             session_lasts=timedelta(hours=settings.session_hours),
             session_idle=timedelta(minutes=settings.session_idle_minutes),
         ),
+        audit=Audit(database, Anchors(settings.anchor_folder, database.audit_keys), lambda: datetime.now(zone)),
         intake=Intake(database, zone),
         patients=Patients(database),
         predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone)),
@@ -123,6 +135,7 @@ def assemble(settings: Settings, database: Database) -> Service:
         training=training,
         evaluation=Evaluation(database, settings.models_folder),
         models=Models(database, settings.models_folder, training),
+        privacy=Privacy(database, lambda: datetime.now(zone)),
         scoring=scoring,
         jobs=jobs,
         batches=Batches(database, jobs),
@@ -160,6 +173,12 @@ def _private_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
         raise InvalidInput(f"cannot be made: {cause.strerror}", place=f"IIT_DATA_DIR ({folder})") from cause
+
+
+def audit_keys(settings: Settings) -> AuditKeys:
+    """Return the keys of the audit trail, which follow from the service's secret and from former ones after it."""
+    present, *former = _secrets(settings)
+    return AuditKeys.derived(present, former)
 
 
 def _secrets(settings: Settings) -> tuple[bytes, ...]:

@@ -49,6 +49,12 @@ class Settings(BaseSettings):
             description="Secret of at least 32 characters that keys are hashed with; else one made and kept in a file."
         ),
     ] = None
+    audit_anchor_dir: Annotated[
+        Path | None,
+        Field(
+            description="Folder outside the database for the audit trail's anchors; else `audit` in the data folder."
+        ),
+    ] = None
     time_zone: Annotated[str, Field(description="Time zone of the facilities' clocks.")] = "Africa/Lagos"
     log_level: Annotated[str, Field(description="DEBUG, INFO, WARNING or ERROR.")] = "INFO"
     log_file: Annotated[Path | None, Field(description="File for logs besides standard error.")] = None
@@ -119,6 +125,11 @@ class Settings(BaseSettings):
     def models_folder(self) -> Path:
         """Folder of model bundles."""
         return self.models_dir or self.data_dir / "models"
+
+    @property
+    def anchor_folder(self) -> Path:
+        """Folder of the audit trail's anchors."""
+        return self.audit_anchor_dir or self.data_dir / "audit"
 
     @property
     def pool(self) -> PoolSettings:

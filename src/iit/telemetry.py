@@ -3,11 +3,14 @@
 import logging
 import logging.handlers
 import sys
+import traceback
 from pathlib import Path
 from typing import Final
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
+
+from iit.domain.errors import ServiceError
 
 _LATENCY_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
@@ -36,7 +39,7 @@ def configure_logging(*, level: str, file: Path | None = None) -> None:
         structlog.stdlib.add_log_level,
         _upper_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(_without_words),
     ]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
@@ -57,8 +60,38 @@ def configure_logging(*, level: str, file: Path | None = None) -> None:
         handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # At INFO and DEBUG libraries tell what passes through them: rows, forms, statements. Only the server may, at INFO.
+    root.setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    logging.getLogger("iit").setLevel(level)
+    logging.getLogger("uvicorn").setLevel(max(logging.INFO, logging.getLevelName(level)))
+
+
+def places_of(error: BaseException) -> str:
+    """Return where an error came from, and its causes, without their words: a library's words quote what it was given.
+
+    The words of this service's own errors are kept, which name place and reason only, and PostgreSQL's error codes.
+    """
+    told: list[str] = []
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        frames = "".join(traceback.format_list(traceback.extract_tb(one.__traceback__)))
+        told.append(f"Traceback (most recent call last):\n{frames}{_named(one)}")
+        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+    return "\ncaused by\n".join(told)
+
+
+def _named(error: BaseException) -> str:
+    name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    if isinstance(error, ServiceError):
+        return f"{name}: {error}"
+    state = getattr(error, "sqlstate", None)
+    return f"{name} [{state}]" if state else name
+
+
+def _without_words(exc_info: structlog.typing.ExcInfo) -> str:
+    return places_of(exc_info[1])
 
 
 def _upper_level(

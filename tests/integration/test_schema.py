@@ -26,7 +26,7 @@ def test_migrations_and_tables_agree(database_urls: ClusterUrls) -> None:
 
 
 def test_upgrading_again_changes_nothing(database_urls: ClusterUrls, database: Database) -> None:
-    migrate.upgrade(database_urls.owner_url, feature_names=FEATURE_NAMES)
+    assert not migrate.upgrade(database_urls.owner_url, feature_names=FEATURE_NAMES)
     with database.transaction() as tx:
         migrate.check(tx)
         names = tx.execute(text("SELECT * FROM features LIMIT 0")).keys()
@@ -47,7 +47,7 @@ def test_the_application_cannot_change_the_audit_trail(
     database_urls: ClusterUrls, database: Database, statement: str
 ) -> None:
     with database.transaction() as tx:
-        audit.write(tx, AuditEvent(event_type="test", actor="test", action="execute", target="test"))
+        audit.write(tx, AuditEvent(event_type="maintenance", actor="test", action="execute", target="test"))
     with (
         psycopg.connect(database_urls.app_url.replace("+psycopg", "")) as connection,
         pytest.raises(psycopg.errors.InsufficientPrivilege),

@@ -14,7 +14,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from iit.api.app import create_app
-from iit.bootstrap import Service, assemble
+from iit.bootstrap import Service, assemble, audit_keys
 from iit.config import Settings
 from iit.domain.access import Role
 from iit.ingest.sources import documents
@@ -29,6 +29,7 @@ from iit.store.embedded.cluster import ClusterUrls
 from iit.synth import write_cohort
 from iit.testing import TESTER
 from iit.web.pages import add_pages
+from tests.documents import a_document, encoded
 
 UNTIL = date(2025, 6, 30)
 PATIENTS = 1200
@@ -59,14 +60,17 @@ def running(cluster: ClusterUrls) -> Iterator[Running]:
         secret_key=SecretStr("0123456789abcdefghijklmnopqrstuv-test"),
     )
     settings.data_dir.mkdir()
-    database = open_database(urls.app_url, time_zone=settings.time_zone, pool=settings.pool)
+    database = open_database(
+        urls.app_url, time_zone=settings.time_zone, audit_keys=audit_keys(settings), pool=settings.pool
+    )
     service = assemble(settings, database)
     cohort = folder / "cohort"
     write_cohort(cohort, patients=PATIENTS, seed=3, until=UNTIL)
     service.intake.take(documents([cohort]), who=TESTER)
+    service.intake.take_one(encoded(a_document("known when the model was trained")), who=TESTER)
     keep_truths(database, cohort)
     contexts.refresh(database)
-    training = service.training.train("v0.1", seed=1)
+    training = service.training.train("v0.1", who=TESTER, seed=1)
     Registry(settings.models_folder).promote("v0.1")
     service.scoring.score(ScoringWish(), who=TESTER)
     yield Running(

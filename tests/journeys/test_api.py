@@ -202,7 +202,7 @@ def test_every_reading_is_on_the_audit_trail(api: TestClient, running: Running, 
     uuid = uuid_of(document)
     api.get(f"/api/v1/patients/{uuid}")
     with running.service.database.transaction() as tx:
-        row = tx.execute(text("SELECT event_type, actor, target FROM audit_logs ORDER BY id DESC LIMIT 1")).one()
+        row = tx.execute(text("SELECT event_type, actor, target FROM audit_logs ORDER BY seq DESC LIMIT 1")).one()
     assert (row.event_type, row.target) == ("patient_read", f"patient:{uuid}")
     assert row.actor.startswith("key:")
 

@@ -46,15 +46,15 @@ def test_the_model_beats_the_simple_ones_and_comes_near_the_limit(running: Runni
 
 def test_evaluating_again_gives_the_same_figures(running: Running) -> None:
     # Not to the bit: other tests import patients, and so move the facilities' figures a little.
-    again = running.service.evaluation.judge()
+    again = running.service.evaluation.judge(who=TESTER)
     assert again["metrics"]["auroc"] == pytest.approx(running.training.evaluation["metrics"]["auroc"], abs=1e-3)
     assert again["metrics"]["n"] == running.training.evaluation["metrics"]["n"]
 
 
 def test_simple_rivals_are_judged_on_the_rows_that_were_asked_for(running: Running) -> None:
     told = running.training.evaluation["rivals"]
-    again = running.service.evaluation.judge()["rivals"]
-    later = running.service.evaluation.judge(since=UNTIL - timedelta(days=150))["rivals"]
+    again = running.service.evaluation.judge(who=TESTER)["rivals"]
+    later = running.service.evaluation.judge(who=TESTER, since=UNTIL - timedelta(days=150))["rivals"]
     assert again.keys() == later.keys() == told.keys()
     for name, one in told.items():
         assert again[name]["auroc"] == pytest.approx(one["auroc"], abs=2e-3), name
@@ -73,7 +73,7 @@ def test_figures_shown_are_those_of_the_training_and_few(running: Running) -> No
 
 def test_evaluation_rows_hold_what_was_promised(running: Running) -> None:
     kept: list[object] = []
-    running.service.evaluation.judge(rows_to=lambda header, rows: kept.extend([header, rows]))
+    running.service.evaluation.judge(who=TESTER, rows_to=lambda header, rows: kept.extend([header, rows]))
     header, rows = kept
     assert header == ["patient_uuid", "index_date", "as_of", "days_to_expected", "risk", "label"]
     assert {row[5] for row in rows} == {0, 1}  # type: ignore[attr-defined]
@@ -189,7 +189,7 @@ def test_a_version_is_never_a_path(models: Path, name: str) -> None:
 
 def test_the_same_version_is_not_trained_twice(running: Running) -> None:
     with pytest.raises(Conflict, match="exists already"):
-        running.service.training.train("v0.1")
+        running.service.training.train("v0.1", who=TESTER)
 
 
 def test_promoting_and_rolling_back(models: Path) -> None:

@@ -39,7 +39,7 @@ def test_a_wrong_password_is_refused_and_on_the_audit_trail(browser: TestClient,
     assert answer.status_code == 401
     with running.service.database.transaction() as tx:
         assert (
-            tx.execute(text("SELECT event_type FROM audit_logs ORDER BY id DESC LIMIT 1")).scalar() == "login_failure"
+            tx.execute(text("SELECT event_type FROM audit_logs ORDER BY seq DESC LIMIT 1")).scalar() == "login_failure"
         )
 
 

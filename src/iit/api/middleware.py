@@ -9,6 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from iit.api.problems import problem
+from iit.domain.audit import Origin, Purpose, acting_from
 from iit.telemetry import http_request_duration_seconds, http_requests_in_progress, http_requests_total
 
 _CSP = (
@@ -59,7 +60,8 @@ class Surroundings:
                     scope, receive, send_with_headers
                 )
             else:
-                await self._app(scope, self._limited(receive), send_with_headers)
+                with acting_from(_origin(scope, request_id)):
+                    await self._app(scope, self._limited(receive), send_with_headers)
         finally:
             http_requests_in_progress.dec()
             route = scope.get("route")
@@ -81,8 +83,18 @@ class Surroundings:
         return receive_limited
 
 
+def _origin(scope: Scope, request_id: str) -> Origin:
+    """Return from where and why: the header `X-Purpose` counts only if it is one of the list."""
+    client = scope.get("client")
+    said = _header(scope, b"x-purpose").decode("latin-1").lower()
+    purpose = Purpose(said) if said in set(Purpose) else Purpose.UNSTATED
+    return Origin(client[0] if client else "", request_id, purpose)
+
+
 def _declared_length(scope: Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            return int(value) if value.isdigit() else 0
-    return 0
+    value = _header(scope, b"content-length")
+    return int(value) if value.isdigit() else 0
+
+
+def _header(scope: Scope, wanted: bytes) -> bytes:
+    return next((value for name, value in scope["headers"] if name == wanted), b"")

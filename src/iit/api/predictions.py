@@ -74,6 +74,9 @@ class Asked(msgspec.Struct):
     what_if: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
     message_data: msgspec.Raw = msgspec.field(name="messageData", default_factory=msgspec.Raw)
 
+    def __repr__(self) -> str:
+        return "Asked()"
+
 
 _asked = msgspec.json.Decoder(Asked)
 _batch = msgspec.json.Decoder(list[msgspec.Raw])

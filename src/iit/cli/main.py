@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from iit import __version__
 from iit.domain.errors import ServiceError
+from iit.telemetry import places_of
 
 _COMMANDS: Final = {
     # name: module of iit.cli, and its function (a command) or Typer (a group of commands)
@@ -24,6 +25,8 @@ _COMMANDS: Final = {
     "jobs": "jobs:jobs",
     "users": "access:users",
     "keys": "access:keys",
+    "audit": "audit:audit",
+    "privacy": "privacy:privacy",
     "db": "operations:database",
     "config": "settings:config",
     "facilities": "operations:facilities",
@@ -64,9 +67,12 @@ def version() -> None:
 
 
 def run() -> None:
-    """Run the command; an expected error is one line and its kind's exit code, never a traceback."""
+    """Run the command; an expected error is one line and its kind's exit code, a bug tells its places and no values."""
     try:
         app()
     except ServiceError as error:
         typer.echo(f"iit: {error}", err=True)
         sys.exit(error.exit_code)
+    except Exception as bug:  # noqa: BLE001 - the rim of commands
+        typer.echo(f"{places_of(bug)}\niit: this is a bug of the service", err=True)
+        sys.exit(1)

@@ -39,7 +39,7 @@ def train(
         wish = CardWish(learning=learning_curve, page=draw_page)
         tell_stage = stage_printer(bar)
         result = service.training.train(
-            model_version, as_of=day, out=out, seed=seed, card_wish=wish, progress=tell_stage
+            model_version, who=operator(), as_of=day, out=out, seed=seed, card_wish=wish, progress=tell_stage
         )
     if as_json:
         tell({"model_version": result.version, "promoted": result.promoted, "objections": result.objections,
@@ -60,14 +60,16 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Judge a model on cycles that began after all it was trained and calibrated on."""
-
-    def keep(header: list[str], rows: list[tuple[object, ...]]) -> None:
-        if predictions is not None:
-            write_csv(predictions, header, rows)
-
     with running() as service:
+
+        def keep(header: list[str], rows: list[tuple[object, ...]]) -> None:
+            if predictions is not None:
+                service.audit.note_export("judged predictions", [str(row[0]) for row in rows], who=operator())
+                write_csv(predictions, header, rows)
+
         told = service.evaluation.judge(
             model_version,
+            who=operator(),
             since=None if since is None else parse_day(since),
             until=None if until is None else parse_day(until),
             rows_to=keep,
@@ -101,8 +103,9 @@ def score(
         day = None if as_of is None else parse_day(as_of)
         wish = ScoringWish(as_of=day, facility=facility, explain=explain, store=store)
         summary = service.scoring.score(wish, who=operator(), on_chunk=follow)
-    if out is not None:
-        write_scores(out, kept)
+        if out is not None:
+            service.audit.note_export("scores", [str(row.patient_uuid) for row in kept], who=operator())
+            write_scores(out, kept)
     told = {"patients": summary.n_patients, "scored": summary.n_scored,
             "first_day": summary.first_day, "last_day": summary.last_day}  # fmt: skip
     if as_json:
@@ -123,6 +126,7 @@ def worklist(
     with running() as service:
         day = None if as_of is None else parse_day(as_of)
         rows = service.patients.worklist(facility=facility, as_of=day, limit=top, who=operator())
+        service.audit.note_export("worklist", [row.patient_uuid for row in rows], who=operator())
     write_worklist(out, rows)
     say(f"{len(rows)} patients, {len(WORKLIST_HEADER)} columns in {out}")
 
@@ -197,7 +201,7 @@ def export(
 ) -> None:
     """Write a model as one archive, for `iit models import` elsewhere, and as a pickle, for other tools."""
     with running() as service:
-        for path in service.models.export_to(out, version):
+        for path in service.models.export_to(out, version, who=operator()):
             say(str(path))
 
 
@@ -210,7 +214,7 @@ def import_model(
     """Register a model from elsewhere as a candidate; all but archives are calibrated and judged on our records."""
     with running() as service, progress_bar() as bar:
         version, objections = service.models.import_from(
-            file, version=model_version, unpickle=unpickle, progress=stage_printer(bar)
+            file, who=operator(), version=model_version, unpickle=unpickle, progress=stage_printer(bar)
         )
     say(f"{version} is registered; `iit models promote {version}` lets it serve")
     for objection in objections:

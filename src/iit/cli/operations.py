@@ -10,16 +10,16 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from iit.bootstrap import Service, database_urls
+from iit.bootstrap import Service
 from iit.cli.shared import operator, progress_bar, running, say, stage_printer
 from iit.config import load_settings
 from iit.domain.access import Role
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import Conflict
-from iit.features.registry import FEATURE_NAMES
 from iit.ingest.sources import documents
 from iit.model.card_process import draw_page
-from iit.model.registry import Registry
 from iit.services import contexts
+from iit.services.audit import recorded
 from iit.services.keys import KeyWish
 from iit.services.scoring import ScoringWish
 from iit.services.training import CardWish
@@ -95,11 +95,13 @@ def _fill(service: Service, patients: int) -> None:
         say(f"{patients} synthetic patients imported")
     if service.models.listing()["champion"] is None:
         with progress_bar() as bar:
-            result = service.training.train("v1.0", card_wish=CardWish(page=draw_page), progress=stage_printer(bar))
+            result = service.training.train(
+                "v1.0", who=operator(), card_wish=CardWish(page=draw_page), progress=stage_printer(bar)
+            )
         for objection in result.objections:
             say(f"serving although: {objection}")
         if not result.promoted:
-            Registry(service.settings.models_folder).promote(result.version)
+            service.models.promote(result.version, although_rejected=True, who=operator())
         say(f"model v1.0 trained: AUROC {result.evaluation['metrics']['auroc']:.3f} on later cycles (synthetic)")
         summary = service.scoring.score(ScoringWish(), who=operator())
         say(f"{summary.n_scored} patients scored as of {summary.last_day}")
@@ -108,9 +110,8 @@ def _fill(service: Service, patients: int) -> None:
 @database.command("upgrade")
 def upgrade() -> None:
     """Bring the schema up to date; safe to run by many at once."""
-    with database_urls(load_settings()) as (owner_url, _):
-        migrate.upgrade(owner_url, feature_names=FEATURE_NAMES)
-    say("the schema is up to date")
+    with running():  # which does it before anything else, and puts it on the audit trail
+        say("the schema is up to date")
 
 
 @database.command("check")
@@ -125,4 +126,10 @@ def check() -> None:
 def refresh() -> None:
     """Compute what each facility's patients do together anew."""
     with running() as service:
-        say(f"figures of all facilities computed from {contexts.refresh(service.database)} patients")
+        with recorded(service.database, _upkeep("figures of facilities")):
+            number = contexts.refresh(service.database)
+        say(f"figures of all facilities computed from {number} patients")
+
+
+def _upkeep(what: str) -> AuditEvent:
+    return AuditEvent(event_type=EventType.MAINTENANCE, actor=operator().name, action="execute", target=what)

@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -68,6 +68,7 @@ def _print(summary: IntakeSummary, n_files: int, n_ignored: int, n_truths: int, 
         ("unchanged", summary.n_unchanged),
         ("older than what is known", summary.n_older),
         ("removed, voided by the source", summary.n_removed),
+        ("left out, erased at the person's wish", summary.n_erased),
         ("rejected", summary.n_rejected),
     ):
         if number or label in ("added", "rejected"):
@@ -143,7 +144,7 @@ def parse_day(text: str) -> date:
         raise InvalidInput("write days as YYYY-MM-DD") from None
 
 
-def write_csv(path: Path, header: list[str], rows: list[tuple[object, ...]]) -> None:
+def write_csv(path: Path, header: list[str], rows: Iterable[tuple[object, ...]]) -> None:
     """Write a table, readable by its owner only."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:

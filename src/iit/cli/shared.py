@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from iit.bootstrap import Service, service
 from iit.config import load_settings
 from iit.domain.access import Principal, local_operator
+from iit.domain.audit import Origin, Purpose, acting_from
 
 err = Console(stderr=True)
 
@@ -23,7 +25,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 @contextmanager
 def running() -> Iterator[Service]:
     """Yield the service with the settings of the environment."""
-    with service(load_settings()) as made:
+    origin = Origin("local", uuid4().hex, Purpose.OPERATIONS)
+    with acting_from(origin), service(load_settings()) as made:
         yield made
 
 

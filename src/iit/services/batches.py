@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from iit.domain.access import Principal
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import Conflict, NotAllowed, NotFound
 from iit.services.jobs import Jobs
 from iit.services.refusals import note_refusal
@@ -68,7 +68,7 @@ class Batches:
         job = self.get(batch_id, who=who)
         if job.state != "done" or job.result is None:
             raise Conflict(f"the batch is {job.state}, not done", place="batch_id")
-        event = AuditEvent(event_type="export", actor=who.name, action="read", target=f"batch:{batch_id}",
+        event = AuditEvent(event_type=EventType.PATIENTS_EXPORTED, actor=who.name, action="read", target=f"batch:{batch_id}",
                            detail={"n": job.result["n_scored"]})  # fmt: skip
         with self.database.transaction() as tx:
             audit_trail.write(tx, event)

@@ -9,6 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from iit.domain.access import Principal
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import InvalidInput
 from iit.domain.record import day_date, day_number
 from iit.model.baselines import LogisticBaseline, SingleFeature
@@ -40,6 +42,7 @@ class Evaluation:
         self,
         version: str | None = None,
         *,
+        who: Principal,
         since: date | None = None,
         until: date | None = None,
         rows_to: Callable[[list[str], list[tuple[object, ...]]], None] | None = None,
@@ -48,6 +51,7 @@ class Evaluation:
 
         Args:
             version: which; by default the champion.
+            who: asks.
             since: first pick-up day, included; by default the day after the calibration window.
             until: last pick-up day, included.
             rows_to: is handed the header and one row a labelled landmark.
@@ -61,7 +65,10 @@ class Evaluation:
             raise InvalidInput("no model is in service: name one with --model-version")
         scorer = Scorer(registry.load(chosen))
         manifest = scorer.bundle.manifest
-        material = read_material(self.database, None)
+        event = AuditEvent(
+            event_type=EventType.MODEL_EVALUATED, actor=who.name, action="execute", target=f"model:{chosen}"
+        )
+        material = read_material(self.database, None, audit=event)
         first = since or date.fromisoformat(manifest["window"]["calibrate_until"]) + timedelta(days=1)
         dataset = _begun_between(material.dataset, first, until)
         if not len(dataset) or dataset.label.min() == dataset.label.max():

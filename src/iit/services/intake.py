@@ -11,14 +11,15 @@ from typing import Final
 import numpy as np
 
 from iit.domain.access import Principal
-from iit.domain.audit import AuditEvent
-from iit.domain.errors import InvalidInput, NotAllowed
+from iit.domain.audit import AuditEvent, EventType
+from iit.domain.errors import Conflict, InvalidInput, NotAllowed
 from iit.domain.record import Record
 from iit.features.columns import pack
 from iit.ingest.nmrs import Imported, read_nmrs
 from iit.ingest.sources import SourceDocument
 from iit.services.refusals import note_refusal
 from iit.store import patients as patient_store
+from iit.store import privacy as privacy_store
 from iit.store import records as record_store
 from iit.store.database import Database, Transaction
 from iit.store.records import RecordWrite, StoredState
@@ -37,7 +38,7 @@ class Rejection:
 
 @dataclass
 class IntakeSummary:
-    """What became of every document: the six numbers add up to `n_read`."""
+    """What became of every document: the numbers add up to `n_read`."""
 
     n_read: int = 0
     n_added: int = 0
@@ -46,6 +47,7 @@ class IntakeSummary:
     n_older: int = 0
     n_removed: int = 0
     n_rejected: int = 0
+    n_erased: int = 0
     warnings: Counter[str] = field(default_factory=Counter)
     rejections: list[Rejection] = field(default_factory=list)
 
@@ -59,6 +61,7 @@ class IntakeSummary:
             "older": self.n_older,
             "removed": self.n_removed,
             "rejected": self.n_rejected,
+            "erased": self.n_erased,
         }
         problems = [{"place": one.place, "reason": one.reason} for one in self.rejections]
         return {**numbers, "warnings": dict(self.warnings), "rejections": problems}
@@ -109,12 +112,15 @@ class Intake:
         Raises:
             InvalidInput: the document is at fault; nothing is stored.
             NotAllowed: the patient is outside the scope; nothing is stored.
+            Conflict: the person was erased; nothing is stored.
         """
         imported = read_nmrs(data, zone=self.zone)
         summary = IntakeSummary(n_read=1)
         if not self._in_scope([imported], summary, who):
             raise NotAllowed(_OUTSIDE, place="patient_uuid")
         self._keep([imported], summary, who.name)
+        if summary.n_erased:
+            raise Conflict("this person was erased: see `iit privacy readmit`", place="patientUuid")
         return imported.record, summary
 
     def _read(
@@ -165,10 +171,12 @@ class Intake:
         newest = _newest_of_each(imported, summary)
         with self.database.transaction() as tx:
             known = record_store.states(tx, list(newest))
+            _leave_out_erased(tx, newest, summary)  # asked under the lock: an erasure under way has ended
             self._remove_voided(tx, newest, known, summary, actor)
             writes = _changed(newest, known, summary)
-            event = AuditEvent(event_type="records_imported", actor=actor, action="update",
-                               target="patients", detail={"n": len(writes)})  # fmt: skip
+            changed = [write.patient.patient_uuid for write in writes]
+            event = AuditEvent(event_type=EventType.RECORDS_IMPORTED, actor=actor, action="update",
+                               target="patients", detail={"n": len(writes)}, patients=changed)  # fmt: skip
             record_store.save(tx, writes, audit=event)
             record_store.touch_exports(
                 tx,
@@ -190,9 +198,16 @@ class Intake:
         summary.n_removed += len(present)
         summary.n_unchanged += len(voided) - len(present)
         if present:
-            event = AuditEvent(event_type="records_removed", actor=actor, action="delete",
-                               target="patients", detail={"n": len(present), "why": "voided"})  # fmt: skip
+            event = AuditEvent(event_type=EventType.RECORDS_REMOVED, actor=actor, action="delete",
+                               target="patients", detail={"n": len(present), "why": "voided"},
+                               patients=present)  # fmt: skip
             record_store.remove(tx, present, audit=event)
+
+
+def _leave_out_erased(tx: Transaction, newest: dict[str, Imported], summary: IntakeSummary) -> None:
+    for uuid in privacy_store.erased_among(tx, list(newest)):
+        del newest[uuid]
+        summary.n_erased += 1
 
 
 def content_hash(record: Record, facts: bytes) -> bytes:

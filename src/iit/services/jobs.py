@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from iit.domain.access import Principal, on_behalf_of
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import Conflict, NotFound, ServiceError, Unavailable
 from iit.store import jobs as job_store
 from iit.store.database import Database
@@ -58,7 +58,7 @@ class Jobs:
             other = job_store.open_of_kind(tx, kind)
             if other is not None:
                 raise Conflict(f"job {other} is under way: wait for it or cancel it", place=kind)
-            event = _event("job_submitted", who.name, job_id, kind=kind)
+            event = _event(EventType.JOB_SUBMITTED, who.name, job_id, kind=kind)
             job_store.add(tx, job_id, kind, arguments, audit=event)
         self.launch(job_id)
         return self.get(job_id)
@@ -88,7 +88,7 @@ class Jobs:
         """
         self.get(job_id)
         with self.database.transaction() as tx:
-            if not job_store.cancel(tx, job_id, audit=_event("job_cancelled", who.name, job_id)):
+            if not job_store.cancel(tx, job_id, audit=_event(EventType.JOB_CANCELLED, who.name, job_id)):
                 raise Conflict("the job has ended", place="job_id")
         return self.get(job_id)
 
@@ -112,7 +112,7 @@ class Jobs:
             raise Conflict("the job is not waiting", place="job_id")
         with _Pulse(self.database, job_id) as pulse:
             state, result, reason = self._outcome(job, pulse)
-        event = _event(f"job_{state}", job.requested_by, job_id, kind=job.kind)
+        event = _event(EventType(f"job_{state}"), job.requested_by, job_id, kind=job.kind)
         with self.database.transaction() as tx:
             job_store.finish(tx, job_id, state, result=result, reason=reason, audit=event)
         return self.get(job_id)
@@ -170,5 +170,5 @@ class _Pulse:
                     self.unwanted.set()
 
 
-def _event(event_type: str, actor: str, job_id: UUID, **detail: str) -> AuditEvent:
+def _event(event_type: EventType, actor: str, job_id: UUID, **detail: str) -> AuditEvent:
     return AuditEvent(event_type=event_type, actor=actor, action="execute", target=f"job:{job_id}", detail=detail)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from iit.domain.audit import AuditEvent
 from iit.domain.errors import InvalidInput
 from iit.domain.record import day_date, day_number
 from iit.features.context import Contexts
@@ -15,6 +16,7 @@ from iit.model.evaluate import TestRows
 from iit.model.registry import Registry
 from iit.model.scorer import Scorer
 from iit.services.contexts import Cohort, contexts_of, load_cohort
+from iit.store import audit as audit_trail
 from iit.store import truths as truth_store
 from iit.store.database import Database
 from iit.store.truths import Truth
@@ -43,12 +45,13 @@ class Material:
         return features_of(dataset, self.cohort.columns, self.cohort.facility, self.contexts)
 
 
-def read_material(database: Database, as_of: date | None) -> Material:
+def read_material(database: Database, as_of: date | None, *, audit: AuditEvent) -> Material:
     """Read all records and label their landmarks.
 
     Args:
         database: where they are.
         as_of: nothing known later is used; by default all that is known.
+        audit: what they are read for.
 
     Raises:
         InvalidInput: there are no records.
@@ -56,6 +59,7 @@ def read_material(database: Database, as_of: date | None) -> Material:
     with database.transaction() as tx:
         cohort = load_cohort(tx)
         truths = truth_store.all_truths(tx)
+        audit_trail.write(tx, audit)
     if not cohort.patient_uuids:
         raise InvalidInput("there are no records: import some with `iit import`", place="training data")
     contexts = contexts_of(cohort)

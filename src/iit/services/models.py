@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from iit.domain.access import Principal
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import Conflict, InvalidInput, NotFound, Unavailable
 from iit.model import gate
 from iit.model.archive import archive_of, is_archive, read_archive
@@ -17,8 +17,8 @@ from iit.model.foreign import foreign_text
 from iit.model.registry import Registry, entry_of
 from iit.model.scorer import Scorer
 from iit.model.train import Progress
+from iit.services.audit import recorded
 from iit.services.training import Training
-from iit.store import audit as audit_trail
 from iit.store.database import Database
 
 
@@ -73,8 +73,8 @@ class Models:
         objections = registry.entry(version).get("objections", [])
         if objections and not although_rejected:
             raise Conflict("; ".join(objections), place=version)
-        self._note("model_promoted", who, version, forced=bool(objections))
-        registry.promote(version)
+        with recorded(self.database, _event(EventType.MODEL_PROMOTED, who, version, n=len(objections))):
+            registry.promote(version)
 
     def roll_back(self, *, who: Principal) -> str:
         """Return to the champion before, and return its version.
@@ -83,8 +83,8 @@ class Models:
             Conflict: there is none.
         """
         registry = Registry(self.models)
-        self._note("model_rolled_back", who, registry.previous() or "none")
-        return registry.roll_back()
+        with recorded(self.database, _event(EventType.MODEL_ROLLED_BACK, who, registry.champion() or "none")):
+            return registry.roll_back()
 
     def verify(self, version: str | None = None) -> list[str]:
         """Check files, hashes, feature set, library versions and self-test of one model or all; return their versions.
@@ -98,12 +98,13 @@ class Models:
             Scorer(registry.load(one))
         return versions
 
-    def export_to(self, folder: Path, version: str | None = None) -> list[Path]:
+    def export_to(self, folder: Path, version: str | None = None, *, who: Principal) -> list[Path]:
         """Write a model's archive, and its pickle for other tools, into a folder and return both paths.
 
         Args:
             folder: made if absent.
             version: which; by default the champion.
+            who: asks.
 
         Raises:
             NotFound: no such model. InvalidInput: it was altered. Conflict: a file of that name is there.
@@ -118,17 +119,18 @@ class Models:
         pickle = self.models / version / EXPORT
         if pickle.exists():
             files[EXPORT] = read_file(pickle)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, data in files.items():
-            try:
-                with (folder / name).open("xb") as file:
-                    file.write(data)
-            except FileExistsError as cause:
-                raise Conflict("exists already", place=str(folder / name)) from cause
+        with recorded(self.database, _event(EventType.MODEL_EXPORTED, who, version, action="read")):
+            _write_new(folder, files)
         return [folder / name for name in files]
 
     def import_from(
-        self, path: Path, *, version: str | None = None, unpickle: bool = False, progress: Progress | None = None
+        self,
+        path: Path,
+        *,
+        who: Principal,
+        version: str | None = None,
+        unpickle: bool = False,
+        progress: Progress | None = None,
     ) -> tuple[str, list[str]]:
         """Register a model from elsewhere as a candidate, and return its version and the gate's objections.
 
@@ -137,6 +139,7 @@ class Models:
 
         Args:
             path: of the file.
+            who: asks.
             version: name of a text's or pickle's model.
             unpickle: leave to open a pickle, in a child process that is shut off.
             progress: is told (stage, done, of).
@@ -148,13 +151,14 @@ class Models:
         if not path.is_file():
             raise NotFound("there is no such file", place=str(path))
         if is_archive(path):
-            return self._import_archive(path)
+            return self._import_archive(path, who)
         if version is None:
             raise InvalidInput("a text or pickle has no name of its own: give one", place="--model-version")
-        told = self.training.adopt(version, foreign_text(path, unpickle=unpickle), progress=progress)
+        with recorded(self.database, _event(EventType.MODEL_IMPORTED, who, version)):
+            told = self.training.adopt(version, foreign_text(path, unpickle=unpickle), who=who, progress=progress)
         return version, told.objections
 
-    def _import_archive(self, path: Path) -> tuple[str, list[str]]:
+    def _import_archive(self, path: Path, who: Principal) -> tuple[str, list[str]]:
         version, files = read_archive(path)
         bundle = bundle_of(version, files)
         try:
@@ -165,18 +169,26 @@ class Models:
         made_here = {}
         with suppress(Unavailable):  # without LightGBM there is no pickle for other tools
             made_here[EXPORT] = exported(bundle.model_text)
-        digest = write_bundle(self.models, version, {**files, **made_here})
-        Registry(self.models).add(entry_of(bundle.manifest, objections, digest))
+        with recorded(self.database, _event(EventType.MODEL_IMPORTED, who, version, n=len(objections))):
+            digest = write_bundle(self.models, version, {**files, **made_here})
+            Registry(self.models).add(entry_of(bundle.manifest, objections, digest))
         return version, objections
 
     def _told_of(self, version: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
         registry = Registry(self.models)
         return registry.entry(version), registry.load(version).manifest
 
-    def _note(self, event_type: str, who: Principal, version: str, **detail: bool) -> None:
-        """Write to the trail before the act: an act that failed is told of too often rather than one that did never."""
-        event = AuditEvent(
-            event_type=event_type, actor=who.name, action="update", target=f"model:{version}", detail=detail
-        )
-        with self.database.transaction() as tx:
-            audit_trail.write(tx, event)
+
+def _write_new(folder: Path, files: Mapping[str, bytes]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        try:
+            with (folder / name).open("xb") as file:
+                file.write(data)
+        except FileExistsError as cause:
+            raise Conflict("exists already", place=str(folder / name)) from cause
+
+
+def _event(event_type: EventType, who: Principal, version: str, *, action: str = "update", n: int = 0) -> AuditEvent:
+    target = f"model:{version}"
+    return AuditEvent(event_type=event_type, actor=who.name, action=action, target=target, detail={"objections": n})

@@ -8,7 +8,7 @@ from datetime import date
 from typing import NamedTuple, NoReturn
 
 from iit.domain.access import Principal
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType, concerning
 from iit.domain.errors import InvalidInput, NotFound
 from iit.domain.interruption import CycleStatus, DaysSource, interruption_day
 from iit.domain.record import Event, day_date, day_number
@@ -39,6 +39,9 @@ class CycleView(NamedTuple):
     status: str
     label: int | None
 
+    def __repr__(self) -> str:
+        return "CycleView()"
+
 
 class EventView(NamedTuple):
     """A fact as it is shown."""
@@ -47,6 +50,9 @@ class EventView(NamedTuple):
     known_on: date
     code: str
     value: float | None
+
+    def __repr__(self) -> str:
+        return "EventView()"
 
 
 class Timeline(NamedTuple):
@@ -66,6 +72,9 @@ class Page(NamedTuple):
 
     patients: list[PatientRow]
     next_cursor: str | None
+
+    def __repr__(self) -> str:
+        return "Page()"
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,8 @@ class Patients:
         after = None if cursor is None else _decode_cursor(cursor)
         with self.database.transaction() as tx:
             rows = patient_store.page(tx, scope=who.scope, facility=facility, band=band, after=after, limit=limit + 1)
-            audit_trail.write(tx, _read(who, "patients", n=min(len(rows), limit)))
+            listed = [row.patient_uuid for row in rows[:limit]]
+            audit_trail.write(tx, *_list_read(EventType.PATIENTS_LISTED, who, facility, listed))
         more = len(rows) > limit
         return Page(rows[:limit], _encode_cursor(rows[limit - 1].patient_uuid) if more else None)
 
@@ -153,7 +163,8 @@ class Patients:
         """Return the patients with the highest risk from the predictions of one day, by default the latest."""
         with self.database.transaction() as tx:
             rows = patient_store.worklist(tx, scope=who.scope, facility=facility, as_of=as_of, limit=limit)
-            audit_trail.write(tx, _read(who, f"worklist:{facility or 'all'}", n=len(rows)))
+            listed = [row.patient_uuid for row in rows]
+            audit_trail.write(tx, *_list_read(EventType.WORKLIST_READ, who, facility, listed))
         return rows
 
     def facilities(self, *, who: Principal) -> Sequence[tuple[str, str | None, int]]:
@@ -182,9 +193,15 @@ def _event_views(events: list[Event], day: date) -> list[EventView]:
     ]
 
 
-def _read(who: Principal, target: str, *, n: int | None = None) -> AuditEvent:
-    detail = {} if n is None else {"n": n}
-    return AuditEvent(event_type="patient_read", actor=who.name, action="read", target=target, detail=detail)
+def _read(who: Principal, target: str) -> AuditEvent:
+    return AuditEvent(event_type=EventType.PATIENT_READ, actor=who.name, action="read", target=target)
+
+
+def _list_read(event_type: EventType, who: Principal, facility: str | None, listed: list[str]) -> list[AuditEvent]:
+    # A facility without patients may be no facility: what was asked for is then not told, it could be anything.
+    target = f"facility:{facility}" if facility is not None and listed else "patients"
+    event = AuditEvent(event_type=event_type, actor=who.name, action="read", target=target, detail={"n": len(listed)})
+    return concerning(event, listed)
 
 
 def _encode_cursor(patient_uuid: str) -> str:

@@ -16,7 +16,7 @@ from msgspec import to_builtins
 from numpy.typing import NDArray
 
 from iit.domain.access import Principal
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound, Unavailable
 from iit.domain.interruption import NEVER, interruption_day
 from iit.domain.record import Patient, day_date, day_number
@@ -76,6 +76,9 @@ class Asked(NamedTuple):
     explain: int
     warnings: list[str]
 
+    def __repr__(self) -> str:
+        return "Asked()"
+
 
 class Scored(NamedTuple):
     """A prediction and the vector it was made from, ready to be kept; and what a supposition would make of it."""
@@ -83,6 +86,9 @@ class Scored(NamedTuple):
     prediction: Prediction
     features: list[float]
     what_if: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        return "Scored()"
 
 
 @dataclass(frozen=True)
@@ -247,7 +253,9 @@ class Predictor:
         with self.database.transaction() as tx:
             found = prediction_store.find(tx, prediction_id, who)
             if found is not None:
-                event = AuditEvent(event_type="patient_read", actor=who.name, action="read", target=target)
+                patients = [found.row.patient_uuid] if found.row.patient_uuid else []
+                event = AuditEvent(event_type=EventType.PREDICTION_READ, actor=who.name, action="read", target=target,
+                                   patients=patients)  # fmt: skip
                 audit_trail.write(tx, event)
         if found is None:
             note_refusal(self.database, who, action="read", target=target)
@@ -376,7 +384,7 @@ def audit_of(row: PredictionRow) -> AuditEvent:
     """Return the audit event of a prediction."""
     target = f"patient:{row.patient_uuid}" if row.patient_uuid else "features"
     return AuditEvent(
-        event_type="prediction",
+        event_type=EventType.PREDICTION,
         actor=row.requested_by,
         action="execute",
         target=target,

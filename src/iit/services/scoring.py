@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iit.domain.access import Principal
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType, concerning
 from iit.domain.errors import NotAllowed
 from iit.domain.interruption import GRACE_DAYS, NEVER
 from iit.domain.record import day_date, day_number
@@ -107,11 +107,8 @@ class Scoring:
         days = self._days(cohort, wish.as_of)
         n_scored = 0
         for done, rows in _chunks(_Batch(cohort, wanted, contexts, serving, wish.explain, who.name), days):
-            if wish.store and rows:
-                event = AuditEvent(event_type="prediction", actor=who.name, action="execute", target="patients",
-                                   detail={"n": len(rows), "model_version": serving.scorer.version})  # fmt: skip
-                with self.database.transaction() as tx:
-                    prediction_store.save(tx, rows, audit=[event])
+            if rows:
+                self._keep(rows, serving.scorer.version, who.name, kept=rows if wish.store else [])
             n_scored += len(rows)
             if on_chunk is not None:
                 on_chunk(rows, done, len(cohort.patient_uuids))
@@ -141,6 +138,14 @@ class Scoring:
             "n_scored": summary.n_scored,
             **{name: None if day is None else day.isoformat() for name, day in days.items()},
         }
+
+    def _keep(self, rows: list[PredictionRow], model_version: str, actor: str, *, kept: list[PredictionRow]) -> None:
+        """Put the scoring of a chunk on the audit trail, with those of its predictions that are to be kept."""
+        event = AuditEvent(event_type=EventType.PREDICTION, actor=actor, action="execute", target="patients",
+                           detail={"n": len(rows), "stored": len(kept), "model_version": model_version})  # fmt: skip
+        events = concerning(event, [row.patient_uuid for row in rows if row.patient_uuid is not None])
+        with self.database.transaction() as tx:
+            prediction_store.save(tx, kept, audit=events)
 
     def _days(self, cohort: Cohort, as_of: date | None) -> NDArray[np.int32]:
         """Return the prediction day of each facility."""

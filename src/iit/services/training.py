@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iit.domain.access import Principal
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import Conflict
 from iit.domain.interruption import GRACE_DAYS
 from iit.domain.record import day_date
@@ -30,6 +31,7 @@ from iit.model.train import Progress, Trained, adopt, manifest_of, train
 from iit.services.contexts import keep_contexts
 from iit.services.evaluation import keep_figures
 from iit.services.material import Material, champion_risk, read_material, rows_to_judge
+from iit.store import audit as audit_trail
 from iit.store.database import Database
 
 _THREADS: Final = 2
@@ -71,6 +73,7 @@ class TrainingResult:
 @dataclass(frozen=True)
 class _Wish:
     version: str
+    actor: str
     as_of: date | None
     out: Path | None
     seed: int
@@ -96,10 +99,11 @@ class Training:
     models: Path
     now: Callable[[], datetime]
 
-    def train(
+    def train(  # noqa: PLR0913 - all but the version by keyword
         self,
         version: str,
         *,
+        who: Principal,
         as_of: date | None = None,
         out: Path | None = None,
         seed: int = 1,
@@ -110,6 +114,7 @@ class Training:
 
         Args:
             version: name of the new model.
+            who: asks.
             as_of: nothing known later is used; by default all that is known.
             out: folder of bundles instead of the service's own; then nothing is registered for service.
             seed: of everything drawn by chance.
@@ -123,9 +128,11 @@ class Training:
         def grow(dataset: Dataset, features: NDArray[np.float32], parts: Split) -> Trained:
             return train(dataset, features, parts, seed=seed, threads=_THREADS, progress=progress)
 
-        return self._made(_Wish(version, as_of, out, seed, card_wish, progress or _silent), grow)
+        return self._made(_Wish(version, who.name, as_of, out, seed, card_wish, progress or _silent), grow)
 
-    def adopt(self, version: str, model_text: str, *, progress: Progress | None = None) -> TrainingResult:
+    def adopt(
+        self, version: str, model_text: str, *, who: Principal, progress: Progress | None = None
+    ) -> TrainingResult:
         """Calibrate, judge and register trees that were grown elsewhere, as `train` does with its own.
 
         Nobody here knows which rows those trees have seen: judged on rows they were grown on, they look better than
@@ -134,6 +141,7 @@ class Training:
         Args:
             version: name of the new model.
             model_text: of `foreign_text`.
+            who: asks.
             progress: is told (stage, done, of).
 
         Raises:
@@ -143,14 +151,15 @@ class Training:
         def grow(dataset: Dataset, features: NDArray[np.float32], parts: Split) -> Trained:
             return adopt(model_text, dataset, features, parts, threads=_THREADS)
 
-        wish = _Wish(version, None, None, 0, CardWish(page=draw_page), progress or _silent, origin=_ELSEWHERE)
+        wish = _Wish(version, who.name, None, None, 0, CardWish(page=draw_page), progress or _silent, origin=_ELSEWHERE)
         return self._made(wish, grow)
 
-    def retrain(self, arguments: Mapping[str, Any], _who: Principal, tell: Progress) -> dict[str, Any]:
+    def retrain(self, arguments: Mapping[str, Any], who: Principal, tell: Progress) -> dict[str, Any]:
         """Train as a job: `model_version`, and where given `as_of` (ISO date) and `seed`, as `train`."""
         as_of = arguments.get("as_of")
         result = self.train(
             arguments["model_version"],
+            who=who,
             as_of=None if as_of is None else date.fromisoformat(as_of),
             seed=arguments.get("seed", 1),
             card_wish=CardWish(page=draw_page),
@@ -173,7 +182,8 @@ class Training:
         target = wish.out or self.models
         _check_free(target, version)
         tell("reading records", 0, 1)
-        material = read_material(self.database, wish.as_of)
+        started = _event(EventType.MODEL_TRAINED, wish, outcome="started")
+        material = read_material(self.database, wish.as_of, audit=started)
         with self.database.transaction() as tx:
             keep_contexts(tx, material.cohort, material.contexts)
         dataset = thinned(material.dataset.take(material.dataset.trainable))
@@ -208,6 +218,9 @@ class Training:
             )
         digest = write_bundle(target, version, _files(trained, manifest, objections, wish.card))
         promoted = wish.out is None and self._register(manifest, objections, digest)
+        told = [EventType.MODEL_TRAINED, *([EventType.MODEL_PROMOTED] if promoted else [])]
+        with self.database.transaction() as tx:
+            audit_trail.write(tx, *(_event(one, wish) for one in told))
         tell("done", 1, 1)
         return TrainingResult(version, promoted, objections, evaluation)
 
@@ -228,6 +241,11 @@ class Training:
             registry.promote(manifest["version"])
         keep_figures(self.database, manifest["version"], manifest["evaluation"])
         return may_serve
+
+
+def _event(event_type: EventType, wish: _Wish, outcome: str = "ok") -> AuditEvent:
+    target = f"model:{wish.version}"
+    return AuditEvent(event_type=event_type, actor=wish.actor, action="execute", target=target, outcome=outcome)
 
 
 def _risk_of(trained: Trained, rows: TestRows) -> NDArray[np.float64]:

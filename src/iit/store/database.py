@@ -5,11 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from iit.domain.errors import Conflict, Unavailable
+from iit.domain.errors import Conflict, ServiceError, Unavailable
+from iit.store import chain
+from iit.store.chain import AuditKeys
 from iit.store.pool import PoolSettings as PoolSettings
 
 Transaction = Connection
@@ -25,20 +28,31 @@ class Database:
     """A pool of connections to one PostgreSQL database. `repr` shows no password."""
 
     engine: Engine = field(repr=False)
+    audit_keys: AuditKeys = field(repr=False)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Open a transaction; commit at a clean end, roll back at an error.
+        """Open a transaction; at a clean end write its audit events and commit, at an error roll back.
+
+        Act and audit are one commit: where the trail cannot be written, nothing is done and nothing given out.
 
         Raises:
             Unavailable: the database is away, read-only, overloaded or waits on a lock too long.
             Conflict: a row with the same key exists.
         """
         try:
-            with self.engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as cause:
-            raise _translated(cause) from cause
+            with self.engine.connect() as connection:
+                with connection.begin():
+                    chain.begin(connection)
+                    yield connection
+                    has_appended = chain.append(connection, self.audit_keys)
+                if has_appended:
+                    chain.wait_for_disk(connection)
+        except (SQLAlchemyError, psycopg.Error) as cause:
+            translated = _translated(cause)
+            if translated is None:
+                raise
+            raise translated from cause
 
     def ping(self) -> None:
         """Ask the database for an answer.
@@ -54,10 +68,11 @@ class Database:
         self.engine.dispose()
 
 
-def open_database(url: str, *, time_zone: str, pool: PoolSettings | None = None) -> Database:
-    """Return a database for a `postgresql+psycopg://` URL. Connects at first use.
+def open_database(url: str, *, time_zone: str, audit_keys: AuditKeys, pool: PoolSettings | None = None) -> Database:
+    """Return a database for a `postgresql+psycopg://` URL whose audit trail is sealed with these keys.
 
-    Sessions work in `time_zone`, so that dates cast from timestamps are the facility's calendar days.
+    Connects at first use. Sessions work in `time_zone`, so that dates cast from timestamps are the facility's
+    calendar days.
     """
     chosen = pool or PoolSettings()
     options = (
@@ -74,19 +89,21 @@ def open_database(url: str, *, time_zone: str, pool: PoolSettings | None = None)
         hide_parameters=True,
         connect_args={"options": options, "connect_timeout": 5, "application_name": "iit-ml-service"},
     )
-    return Database(engine)
+    return Database(engine, audit_keys)
 
 
-def _translated(cause: SQLAlchemyError) -> Exception:
+def _translated(cause: SQLAlchemyError | psycopg.Error) -> ServiceError | None:
+    """Return what an error of the database means to who asks; None if it is a bug."""
     if isinstance(cause, PoolTimeout):
         return Unavailable("all database connections are in use", place="database")
-    if not isinstance(cause, DBAPIError):
-        return cause
-    state = getattr(cause.orig, "sqlstate", None)
+    driver_error = cause.orig if isinstance(cause, DBAPIError) else cause
+    if not isinstance(driver_error, psycopg.Error):
+        return None
+    state = driver_error.sqlstate
     if state == _READ_ONLY:
         return Unavailable("the database is read-only", place="database", retry_after_seconds=60)
     if state == _UNIQUE_VIOLATION:
         return Conflict("it exists already", place="database")
     if state is None or state[:2] in _UNAVAILABLE_CLASSES:
         return Unavailable("the database cannot answer now", place="database")
-    return cause
+    return None

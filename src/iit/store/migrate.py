@@ -24,33 +24,43 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
-def upgrade(owner_url: str, *, feature_names: Sequence[str] = ()) -> None:
+def upgrade(owner_url: str, *, feature_names: Sequence[str] = ()) -> bool:
     """Apply all missing migrations and refresh the generated view of features. Idempotent.
 
     Args:
         owner_url: a role that may create tables.
         feature_names: names in vector order for the view `features`; none leaves the view alone.
+
+    Returns:
+        Whether there was anything to apply.
     """
     engine = create_engine(owner_url, poolclass=NullPool, hide_parameters=True)
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
         connection.commit()
+        before = _revision(connection)
         try:
             command.upgrade(_config(connection), "head")
             refresh_feature_view(connection, feature_names)
             connection.commit()
+            after = _revision(connection)
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
             connection.commit()
     engine.dispose()
+    return after != before
 
 
 def check(connection: Connection) -> None:
     """Raise `Unavailable` unless the database has exactly the schema of this code."""
     wanted = ScriptDirectory.from_config(_config()).get_current_head()
-    found = MigrationContext.configure(connection).get_current_revision()
+    found = _revision(connection)
     if found != wanted:
         raise Unavailable(
             f"the schema is at {found}, this version needs {wanted}: run `iit db upgrade`", place="database"
         )
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()

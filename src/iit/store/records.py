@@ -24,6 +24,9 @@ class StoredState(NamedTuple):
     content_hash: bytes
     exported_at: datetime | None
 
+    def __repr__(self) -> str:
+        return "StoredState()"
+
 
 class RecordWrite(NamedTuple):
     """A record ready to be kept, with its packed facts and the hash of its content."""
@@ -33,6 +36,9 @@ class RecordWrite(NamedTuple):
     facts: bytes
     content_hash: bytes
 
+    def __repr__(self) -> str:
+        return "RecordWrite()"
+
 
 class StoredFacts(NamedTuple):
     """One patient's packed facts."""
@@ -40,6 +46,9 @@ class StoredFacts(NamedTuple):
     patient_uuid: str
     facility: str
     facts: bytes
+
+    def __repr__(self) -> str:
+        return "StoredFacts()"
 
 
 def states(tx: Transaction, patient_uuids: Sequence[str]) -> dict[str, StoredState]:

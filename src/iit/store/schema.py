@@ -21,7 +21,7 @@ from sqlalchemy import (
     func,
     true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, CIDR, JSONB, REAL, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, CIDR, JSON, JSONB, REAL, UUID
 
 metadata = MetaData(
     naming_convention={
@@ -258,16 +258,40 @@ api_keys = Table(
     _moment("created_at"),
 )
 
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("patient_hash", LargeBinary, primary_key=True, comment="SHA-256 of the patient_uuid of who was erased"),
+    _moment("erased_at"),
+)
+
 audit_logs = Table(
     "audit_logs",
     metadata,
-    Column("id", BigInteger, Identity(), primary_key=True),
-    _moment("timestamp"),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False, comment="1, 2, 3 … without a gap"),
+    Column("timestamp", DateTime(timezone=True), nullable=False),
     Column("event_type", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("target", Text, nullable=False),
     Column("outcome", Text, nullable=False),
-    Column("detail", JSONB, nullable=False),
+    Column("detail", JSON, nullable=False, comment="json, not jsonb: the text is sealed as it is"),
+    Column("patients", JSON, comment="patient_uuid of all concerned where the target does not name the one"),
+    Column("address", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("prev_hash", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False, comment="HMAC-SHA256 of the row and prev_hash (iit.store.chain)"),
     Index("idx_audit_logs_timestamp_type", "timestamp", "event_type"),
+    Index("idx_audit_logs_target", "target", "timestamp"),
+    Index("idx_audit_logs_actor", "actor", "timestamp"),
+)
+
+audit_heads = Table(
+    "audit_heads",
+    metadata,
+    Column("chain", SmallInteger, primary_key=True, autoincrement=False, comment="always 1"),
+    Column("seq", BigInteger, nullable=False, comment="of the last row of audit_logs"),
+    Column("hash", LargeBinary, nullable=False),
 )

@@ -26,6 +26,9 @@ class Found(NamedTuple):
     occurred: datetime
     created: datetime | None
 
+    def __repr__(self) -> str:
+        return "Found()"
+
     def place(self, name: str) -> str:
         """Return where a field of the row lies in the document."""
         return f"messageData.obs[{self.at}].{name}"

@@ -22,6 +22,9 @@ class Row(msgspec.Struct, rename="camel", gc=False):
     voided: Scalar = None
     date_created: Scalar = None
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
 
 class Visit(Row):
     """One visit; encounters lie inside it."""
@@ -106,6 +109,9 @@ class Header(msgspec.Struct, rename="camel", gc=False):
     facility_datim_code: Scalar = None
     facility_name: Scalar = None
 
+    def __repr__(self) -> str:
+        return "Header()"
+
 
 class Data(msgspec.Struct, rename="camel"):
     """The blocks of a document."""
@@ -117,6 +123,9 @@ class Data(msgspec.Struct, rename="camel"):
     patient_identifiers: list[Identifier | None] | Identifier | Scalar = None
     patient_programs: list[Program | None] | Program | Scalar = None
 
+    def __repr__(self) -> str:
+        return "Data()"
+
 
 class Document(msgspec.Struct, rename="camel"):
     """A patient's whole export."""
@@ -124,6 +133,9 @@ class Document(msgspec.Struct, rename="camel"):
     message_data: Data | Scalar = None
     message_header: Header | Scalar = None
     other_header: Header | Scalar = msgspec.field(default=None, name="message_header")
+
+    def __repr__(self) -> str:
+        return "Document()"
 
 
 RowT = TypeVar("RowT", bound=Row)

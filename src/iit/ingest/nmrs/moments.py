@@ -45,8 +45,13 @@ class Moments(dict[Scalar, Moment]):
     def __missing__(self, written: Scalar) -> Moment:
         if len(self) >= _REMEMBERED:
             self.clear()
-        moment = self[written] = _parse(written, self.zone)
+        moment = _parse(written, self.zone)
+        if moment is not Fault.FORM:  # what is no date may be anything, a name too: it is not remembered
+            self[written] = moment
         return moment
+
+    def __repr__(self) -> str:
+        return f"Moments({len(self)} dates)"
 
 
 @lru_cache(maxsize=8)
