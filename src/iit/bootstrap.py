@@ -18,6 +18,7 @@ from iit.services.champion import Champion
 from iit.services.contexts import ContextCache
 from iit.services.intake import Intake
 from iit.services.modelling import Modelling
+from iit.services.outcomes import Outcomes
 from iit.services.patients import Patients
 from iit.services.predictions import Predictor
 from iit.services.scoring import Scoring
@@ -39,6 +40,7 @@ class Service:
     champion: Champion
     modelling: Modelling
     scoring: Scoring
+    outcomes: Outcomes
     metrics_folder: Path | None = None
 
     def now(self) -> datetime:
@@ -99,6 +101,7 @@ def assemble(settings: Settings, database: Database) -> Service:
         champion=champion,
         modelling=Modelling(database, settings.models_folder, lambda: datetime.now(zone)),
         scoring=Scoring(database, champion, lambda: _today(zone)),
+        outcomes=Outcomes(database, lambda: _today(zone)),
         metrics_folder=_metrics_folder(),
     )
 

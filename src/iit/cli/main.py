@@ -5,7 +5,7 @@ import sys
 import typer
 
 from iit import __version__
-from iit.cli import access, modelling, operations, records
+from iit.cli import access, modelling, monitoring, operations, records
 from iit.domain.errors import ServiceError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("evaluate")(modelling.evaluate)
 app.command("score")(modelling.score)
 app.command("worklist")(modelling.worklist)
 app.add_typer(modelling.models, name="models")
+app.add_typer(monitoring.outcomes, name="outcomes")
 app.add_typer(access.users, name="users")
 app.add_typer(access.keys, name="keys")
 app.add_typer(operations.database, name="db")
