@@ -18,6 +18,7 @@ from iit.services.champion import Champion
 from iit.services.contexts import ContextCache
 from iit.services.intake import Intake
 from iit.services.modelling import Modelling
+from iit.services.monitoring import Monitoring
 from iit.services.outcomes import Outcomes
 from iit.services.patients import Patients
 from iit.services.predictions import Predictor
@@ -41,6 +42,7 @@ class Service:
     modelling: Modelling
     scoring: Scoring
     outcomes: Outcomes
+    monitoring: Monitoring
     metrics_folder: Path | None = None
 
     def now(self) -> datetime:
@@ -91,6 +93,7 @@ def assemble(settings: Settings, database: Database) -> Service:
     champion = Champion(settings.models_folder, time.monotonic)
     contexts = ContextCache(database, time.monotonic)
     zone = settings.zone
+    outcomes = Outcomes(database, lambda: _today(zone))
     return Service(
         settings=settings,
         database=database,
@@ -101,7 +104,8 @@ def assemble(settings: Settings, database: Database) -> Service:
         champion=champion,
         modelling=Modelling(database, settings.models_folder, lambda: datetime.now(zone)),
         scoring=Scoring(database, champion, lambda: _today(zone)),
-        outcomes=Outcomes(database, lambda: _today(zone)),
+        outcomes=outcomes,
+        monitoring=Monitoring(database, settings.models_folder, outcomes, lambda: _today(zone)),
         metrics_folder=_metrics_folder(),
     )
 

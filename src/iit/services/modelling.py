@@ -21,10 +21,11 @@ from iit.model import card, gate
 from iit.model.bundle import EXPORT, check_version, write_bundle
 from iit.model.dataset import Dataset, build_dataset, features_of, thinned
 from iit.model.evaluate import TestRows, evaluate
+from iit.model.reference import Surroundings, reference_of
 from iit.model.registry import Registry
 from iit.model.scorer import Scorer
 from iit.model.split import Split, held_out, split
-from iit.model.train import Progress, logistic_baseline, manifest_of, single_score, train
+from iit.model.train import Progress, Trained, logistic_baseline, manifest_of, single_score, train
 from iit.services.contexts import Cohort, contexts_of, keep_contexts, load_cohort
 from iit.store import metrics as metric_store
 from iit.store import truths as truth_store
@@ -114,6 +115,7 @@ class Modelling:
             "label_policy": LABEL_POLICY,
             "seed": seed,
             "window": _window(material, parts, dataset),
+            "reference": _reference(material, trained, threads),
         }
         tell("judging", 0, 1)
         rows = _test_rows(material, dataset, features, parts.test, parts.unseen_patient, parts.unseen_facility)
@@ -279,6 +281,19 @@ def _window(material: _Material, parts: Split, dataset: Dataset) -> dict[str, An
         "grace_days": GRACE_DAYS,
         "synthetic": bool(material.truths),
     }
+
+
+def _reference(material: _Material, trained: Trained, threads: int) -> dict[str, Any]:
+    cohort = material.cohort
+    world = Surroundings(
+        cohort.columns, cohort.facility, material.contexts, [one.facility for one in cohort.facilities]
+    )
+
+    def risk_of(features: NDArray[np.float32]) -> NDArray[np.float64]:
+        raw = trained.booster.predict(features, raw_score=True, num_threads=threads)
+        return trained.calibrator.apply(np.asarray(raw, np.float64))
+
+    return reference_of(world, risk_of, as_of=day_number(material.as_of), high=trained.bands["high"])
 
 
 def _test_rows(

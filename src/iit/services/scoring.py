@@ -10,13 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iit.domain.audit import AuditEvent
-from iit.domain.interruption import GRACE_DAYS, NEVER
 from iit.domain.record import day_date, day_number
-from iit.features.columns import Columns
 from iit.features.context import Contexts
 from iit.features.registry import FEATURE_SET_VERSION
 from iit.features.vector import matrix
-from iit.model.landmark_rows import current_cycles
+from iit.model.lists import at_risk
 from iit.services.champion import Champion, Serving
 from iit.services.contexts import Cohort, contexts_of, keep_contexts, load_cohort
 from iit.store import predictions as prediction_store
@@ -133,18 +131,9 @@ def _chunks(job: _Job, days: NDArray[np.int32]) -> Iterator[tuple[int, list[Pred
         end = min(begin + CHUNK, total)
         patients = np.arange(begin, end)
         on = days[cohort.facility[begin:end]]
-        expected = _at_risk(cohort.columns, patients, on)
+        expected = at_risk(cohort.columns, patients, on)
         chosen = expected >= 0
         yield end, _rows(job, patients[chosen], on[chosen], expected[chosen])
-
-
-def _at_risk(columns: Columns, patients: NDArray[np.int64], on: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return the expected day of each patient's cycle, or -1 for those not at risk that day."""
-    found = np.empty((len(patients), 2), np.int64)
-    current_cycles(columns.offsets, columns.day, columns.known, columns.kind, columns.value, patients, on, found)
-    expected, leaves = found.T
-    told: NDArray[np.int64] = np.where((leaves == NEVER) & (on <= expected + GRACE_DAYS), expected, -1)
-    return told
 
 
 def _rows(

@@ -139,7 +139,7 @@ outcomes = Table(
     Column("resolved_on", Date, nullable=False, comment="day on which this became known"),
     Column("judged_on", Date, nullable=False, comment="nothing known later was used"),
     _moment("judged_at"),
-    Index("idx_outcomes_resolved_on", "resolved_on"),
+    Index("idx_outcomes_expected_on", "expected_on"),
 )
 
 shadow_scores = Table(

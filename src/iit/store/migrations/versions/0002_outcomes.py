@@ -36,7 +36,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("prediction_id", name=op.f("pk_outcomes")),
     )
-    op.create_index("idx_outcomes_resolved_on", "outcomes", ["resolved_on"], unique=False)
+    op.create_index("idx_outcomes_expected_on", "outcomes", ["expected_on"], unique=False)
     op.create_table(
         "shadow_scores",
         sa.Column("prediction_id", sa.UUID(), nullable=False),
@@ -56,5 +56,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("shadow_scores")
-    op.drop_index("idx_outcomes_resolved_on", table_name="outcomes")
+    op.drop_index("idx_outcomes_expected_on", table_name="outcomes")
     op.drop_table("outcomes")

@@ -1,0 +1,248 @@
+"""Noticing when the world changes: the latest lists, and what became of earlier ones, against a model's reference."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iit.domain.audit import AuditEvent
+from iit.domain.errors import Conflict, InvalidInput, NotFound
+from iit.domain.record import day_number
+from iit.features.context import FacilityContext
+from iit.model.changes import (
+    Figure,
+    Resolved,
+    changes_of_features,
+    has_enough,
+    label_has_moved,
+    performance,
+    performance_is_lost,
+)
+from iit.model.drift import Moved, moved
+from iit.model.estimate import expected_performance
+from iit.model.quality import LEAST_ROWS, QUALITY_LOSS, Quality, quality_of
+from iit.model.registry import Registry
+from iit.services.outcomes import Outcomes, OutcomeSummary
+from iit.store import audit as audit_trail
+from iit.store import facilities as facility_store
+from iit.store import metrics as metric_store
+from iit.store import monitoring as monitoring_store
+from iit.store.database import Database, Transaction
+from iit.store.monitoring import ListDay, ListedRow, ResolvedRow
+
+SINCE_DAYS: Final = 30
+KINDS: Final = ("data", "score", "label", "performance", "quality")
+_LIST_SHARE: Final = 0.5  # of a facility's largest day: a day with fewer is single requests, not its list
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """What a run found.
+
+    Attributes:
+        model_version: the champion.
+        as_of: last day looked at.
+        since: first day whose lists and closed windows count.
+        n_listed: patients on the latest lists.
+        n_resolved: past predictions that could judge the model.
+        alerts: by kind; None where there was not enough to tell.
+        features: how far each feature has moved.
+        score: how far the risks have moved.
+        expected: what the risks of the latest lists claim (CBPE), before labels are known.
+        reference: the same at the reference.
+        live: figures with 95 % intervals from labels; empty while there are too few.
+        quality: of each facility, and `fallen`: those that lost much against their reference.
+    """
+
+    model_version: str
+    as_of: date
+    since: date
+    n_listed: int
+    n_resolved: int
+    alerts: Mapping[str, bool | None]
+    features: Mapping[str, Moved]
+    score: Moved
+    expected: Mapping[str, float]
+    reference: Mapping[str, float]
+    live: Mapping[str, Figure]
+    quality: Mapping[str, Quality]
+    fallen: Sequence[str]
+
+
+class DailyRun(NamedTuple):
+    """What a day's run found."""
+
+    outcomes: OutcomeSummary
+    drift: DriftReport
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """Watches the champion.
+
+    Attributes:
+        database: where predictions and outcomes are.
+        models: folder of bundles.
+        outcomes: resolves predictions.
+        today: the present day.
+    """
+
+    database: Database
+    models: Path
+    outcomes: Outcomes
+    today: Callable[[], date]
+
+    def run_daily(self, *, as_of: date | None = None, actor: str) -> DailyRun:
+        """Resolve past predictions, then compare with the reference; meant to follow the day's scoring.
+
+        Raises:
+            As `resolve` and `drift`.
+        """
+        return DailyRun(self.outcomes.resolve(as_of=as_of, actor=actor), self.drift(as_of=as_of, actor=actor))
+
+    def drift(self, *, since_days: int = SINCE_DAYS, as_of: date | None = None, actor: str) -> DriftReport:
+        """Compare the latest list of each facility, and labels that became due, with the champion's reference; keep it.
+
+        Args:
+            since_days: lists and closed windows count from so many days before.
+            as_of: last day, by default today.
+            actor: who asks, for the audit trail.
+
+        Raises:
+            NotFound: no champion, or nobody was scored with it in that time.
+            Conflict: its bundle is older than these comparisons. InvalidInput: a day or span out of range.
+        """
+        day = as_of or self.today()
+        if day > self.today():
+            raise InvalidInput("must not lie in the future", place="as_of")
+        if not 1 <= since_days <= 3650:
+            raise InvalidInput("must lie from 1 to 3650 days", place="since")
+        version, reference, high = self._reference()
+        since = day - timedelta(days=since_days)
+        with self.database.transaction() as tx:
+            days = _lists(monitoring_store.list_days(tx, version, since=since, until=day))
+            rows = monitoring_store.listed(tx, version, days) if days else []
+            ripe = monitoring_store.resolved(tx, version, since=since, until=day)
+            contexts = _contexts(tx)
+        if not rows:
+            raise NotFound(f"nobody was scored with {version} in that time: run `iit score`", place="predictions")
+        latest = max(one.as_of for one in days)
+        report = _compared(_Seen(version, since, latest, rows, ripe, contexts), reference, high)
+        event = AuditEvent(event_type="drift", actor=actor, action="execute", target=f"model:{version}",
+                           detail=dict(report.alerts))  # fmt: skip
+        with self.database.transaction() as tx:
+            metric_store.save(tx, version, _metrics(report))
+            audit_trail.write(tx, event)
+        return report
+
+    def _reference(self) -> tuple[str, Mapping[str, Any], float]:
+        registry = Registry(self.models)
+        version = registry.champion()
+        if version is None:
+            raise NotFound("no model is in service", place="model")
+        bundle = registry.load(version)
+        reference = bundle.manifest.get("reference", {})
+        if not reference.get("n_patients"):
+            raise Conflict(f"{version} holds no reference to compare with: train anew", place="model")
+        return version, reference, bundle.bands["high"]
+
+
+class _Seen(NamedTuple):
+    version: str
+    since: date
+    as_of: date
+    rows: list[ListedRow]
+    ripe: list[ResolvedRow]
+    contexts: Mapping[str, FacilityContext]
+
+
+def _lists(days: Sequence[ListDay]) -> list[ListDay]:
+    """Return the latest list of each facility: the newest day on which most of its patients were scored."""
+    largest: dict[str, int] = {}
+    for one in days:
+        largest[one.facility] = max(one.n, largest.get(one.facility, 0))
+    chosen: dict[str, ListDay] = {}
+    for one in days:
+        if one.n >= _LIST_SHARE * largest[one.facility]:
+            chosen.setdefault(one.facility, one)
+    return list(chosen.values())
+
+
+def _contexts(tx: Transaction) -> dict[str, FacilityContext]:
+    return {
+        one.facility: FacilityContext.unpack(one.context)
+        for one in facility_store.all_states(tx)
+        if one.context is not None
+    }
+
+
+def _compared(seen: _Seen, reference: Mapping[str, Any], high: float) -> DriftReport:
+    features = np.array([row.features for row in seen.rows], np.float32)
+    risk = np.array([row.risk_score for row in seen.rows], np.float64)
+    changes = changes_of_features(reference, features, len({row.facility for row in seen.rows}))
+    score = moved(reference["risk"], risk, reference["n_patients"], len(risk), 1)
+    quality = _quality(seen, features, reference)
+    fallen = [
+        facility
+        for facility, (score_then, _) in sorted(reference["quality"].items())
+        if facility in quality and quality[facility].score < score_then - QUALITY_LOSS
+    ]
+    resolved = _resolved(seen.ripe)
+    live = performance(resolved, reference, high) if has_enough(resolved) else {}
+    alerts: dict[str, bool | None] = {
+        "data": any(one.is_large for one in changes.values()),
+        "score": score.is_large,
+        "label": label_has_moved(live) if live else None,
+        "performance": performance_is_lost(live) if live else None,
+        "quality": bool(fallen),
+    }
+    return DriftReport(
+        seen.version, seen.as_of, seen.since, len(risk), len(seen.ripe), alerts, changes, score,
+        expected_performance(risk, high), reference["expected"], live, quality, fallen,
+    )  # fmt: skip
+
+
+def _quality(seen: _Seen, features: NDArray[np.float32], reference: Mapping[str, Any]) -> dict[str, Quality]:
+    """Return the quality of each facility that has a reference or enough patients on its list."""
+    of = np.array([row.facility for row in seen.rows])
+    on = day_number(seen.as_of)
+    told = {}
+    for facility, context in seen.contexts.items():
+        own = features[of == facility]
+        if len(own) >= LEAST_ROWS or facility in reference["quality"]:
+            told[facility] = quality_of(own, reference["bounds"], context, on)
+    return told
+
+
+def _resolved(rows: Sequence[ResolvedRow]) -> Resolved:
+    def places(names: list[str]) -> NDArray[np.int64]:
+        return np.unique(np.array(names, str), return_inverse=True)[1].astype(np.int64)
+
+    return Resolved(
+        risk=np.array([row.risk_score for row in rows], np.float64),
+        label=np.array([row.label for row in rows], np.int64),
+        days_to_expected=np.array([row.days_to_expected for row in rows], np.int64),
+        patient=places([row.patient_uuid for row in rows]),
+        facility=places([row.facility for row in rows]),
+    )
+
+
+def _metrics(report: DriftReport) -> dict[tuple[str, str], float]:
+    """Return the report as figures by (name, segment); what is not known is left out."""
+    told: dict[tuple[str, str], float] = {("score_psi", "all"): report.score.psi, ("score_ks", "all"): report.score.ks}
+    for name, one in report.features.items():
+        told |= {("feature_psi", name): one.psi, ("feature_ks", name): one.ks, ("feature_psi_limit", name): one.limit}
+    told |= {(f"expected_{name}", "all"): value for name, value in report.expected.items()}
+    for name, (value, low, high) in report.live.items():
+        told |= {(f"live_{name}", "all"): value, (f"live_{name}", "low"): low, (f"live_{name}", "high"): high}
+    told |= {("data_quality_score", facility): one.score for facility, one in report.quality.items()}
+    n = sum(one.n for one in report.quality.values())
+    if n:
+        told[("data_quality_score", "all")] = sum(one.score * one.n for one in report.quality.values()) / n
+    told |= {("drift_alert", kind): float(value) for kind, value in report.alerts.items() if value is not None}
+    told |= {("n_listed", "all"): report.n_listed, ("n_resolved", "all"): report.n_resolved}
+    return {key: float(value) for key, value in told.items() if np.isfinite(value)}
