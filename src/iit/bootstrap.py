@@ -14,8 +14,10 @@ from iit.config import Settings
 from iit.domain.errors import InvalidInput
 from iit.features.registry import FEATURE_NAMES
 from iit.services.access import Access
+from iit.services.analytics import Analytics
 from iit.services.champion import Champion
 from iit.services.contexts import ContextCache
+from iit.services.gauges import Gauges
 from iit.services.intake import Intake
 from iit.services.modelling import Modelling
 from iit.services.monitoring import Monitoring
@@ -43,6 +45,8 @@ class Service:
     scoring: Scoring
     outcomes: Outcomes
     monitoring: Monitoring
+    analytics: Analytics
+    gauges: Gauges
     metrics_folder: Path | None = None
 
     def now(self) -> datetime:
@@ -106,6 +110,8 @@ def assemble(settings: Settings, database: Database) -> Service:
         scoring=Scoring(database, champion, lambda: _today(zone)),
         outcomes=outcomes,
         monitoring=Monitoring(database, settings.models_folder, outcomes, lambda: _today(zone)),
+        analytics=Analytics(database, settings.models_folder),
+        gauges=Gauges(database, settings.models_folder, time.monotonic),
         metrics_folder=_metrics_folder(),
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -26,16 +26,18 @@ from iit.model.drift import Moved, moved
 from iit.model.estimate import expected_performance
 from iit.model.quality import LEAST_ROWS, QUALITY_LOSS, Quality, quality_of
 from iit.model.registry import Registry
+from iit.services.analytics import live_figures
 from iit.services.outcomes import Outcomes, OutcomeSummary
 from iit.store import audit as audit_trail
 from iit.store import facilities as facility_store
 from iit.store import metrics as metric_store
 from iit.store import monitoring as monitoring_store
 from iit.store.database import Database, Transaction
+from iit.store.metrics import Metric
 from iit.store.monitoring import ListDay, ListedRow, ResolvedRow
 
-SINCE_DAYS: Final = 30
-KINDS: Final = ("data", "score", "label", "performance", "quality")
+SINCE: Final = "30d"
+LONGEST_DAYS: Final = 3650
 _LIST_SHARE: Final = 0.5  # of a facility's largest day: a day with fewer is single requests, not its list
 
 
@@ -104,11 +106,11 @@ class Monitoring:
         """
         return DailyRun(self.outcomes.resolve(as_of=as_of, actor=actor), self.drift(as_of=as_of, actor=actor))
 
-    def drift(self, *, since_days: int = SINCE_DAYS, as_of: date | None = None, actor: str) -> DriftReport:
+    def drift(self, *, since: str = SINCE, as_of: date | None = None, actor: str) -> DriftReport:
         """Compare the latest list of each facility, and labels that became due, with the champion's reference; keep it.
 
         Args:
-            since_days: lists and closed windows count from so many days before.
+            since: lists and closed windows count from so many days before, for example `30d`.
             as_of: last day, by default today.
             actor: who asks, for the audit trail.
 
@@ -119,25 +121,40 @@ class Monitoring:
         day = as_of or self.today()
         if day > self.today():
             raise InvalidInput("must not lie in the future", place="as_of")
-        if not 1 <= since_days <= 3650:
-            raise InvalidInput("must lie from 1 to 3650 days", place="since")
         version, reference, high = self._reference()
-        since = day - timedelta(days=since_days)
+        first = day - timedelta(days=span_of(since))
         with self.database.transaction() as tx:
-            days = _lists(monitoring_store.list_days(tx, version, since=since, until=day))
+            days = _lists(monitoring_store.list_days(tx, version, since=first, until=day))
             rows = monitoring_store.listed(tx, version, days) if days else []
-            ripe = monitoring_store.resolved(tx, version, since=since, until=day)
+            ripe = monitoring_store.resolved(tx, version, since=first, until=day)
             contexts = _contexts(tx)
         if not rows:
             raise NotFound(f"nobody was scored with {version} in that time: run `iit score`", place="predictions")
         latest = max(one.as_of for one in days)
-        report = _compared(_Seen(version, since, latest, rows, ripe, contexts), reference, high)
+        report = _compared(_Seen(version, first, latest, rows, ripe, contexts), reference, high)
         event = AuditEvent(event_type="drift", actor=actor, action="execute", target=f"model:{version}",
                            detail=dict(report.alerts))  # fmt: skip
         with self.database.transaction() as tx:
             metric_store.save(tx, version, _metrics(report))
             audit_trail.write(tx, event)
         return report
+
+    def latest(self, *, since: str) -> dict[str, Any]:
+        """Return the latest kept run, and the alerts of all runs from some days before today.
+
+        Raises:
+            NotFound: no champion, or it was never compared. InvalidInput: the span is written in another way.
+        """
+        first = self.today() - timedelta(days=span_of(since))
+        version = Registry(self.models).champion()
+        if version is None:
+            raise NotFound("no model is in service", place="model")
+        with self.database.transaction() as tx:
+            found = metric_store.of_latest_run(tx, version)
+            alerts = metric_store.alerts_since(tx, version, datetime.combine(first, time.min, UTC))
+        if not found:
+            raise NotFound("drift was never looked for: run `iit drift`", place="drift")
+        return {"model_version": version, **_told(found), "runs": _runs(alerts)}
 
     def _reference(self) -> tuple[str, Mapping[str, Any], float]:
         registry = Registry(self.models)
@@ -149,6 +166,47 @@ class Monitoring:
         if not reference.get("n_patients"):
             raise Conflict(f"{version} holds no reference to compare with: train anew", place="model")
         return version, reference, bundle.bands["high"]
+
+
+def span_of(text: str) -> int:
+    """Return the days of a span written like `30d` or `30`.
+
+    Raises:
+        InvalidInput: it is written in another way, or is not from 1 to 3650 days.
+    """
+    digits = text.removesuffix("d")
+    if not (digits.isascii() and digits.isdecimal()) or not 1 <= int(digits) <= LONGEST_DAYS:
+        raise InvalidInput(f"must be 1d to {LONGEST_DAYS}d", place="since")
+    return int(digits)
+
+
+def _told(found: Sequence[Metric]) -> dict[str, Any]:
+    figures = {(one.metric_name, one.segment): one.metric_value for one in found}
+
+    def of(name: str) -> dict[str, float]:
+        return {segment: value for (metric, segment), value in figures.items() if metric == name}
+
+    distance, limit = of("feature_ks"), of("feature_psi_limit")
+    features = sorted(of("feature_psi").items(), key=lambda one: -one[1] / limit[one[0]])
+    return {
+        "recorded_at": found[0].recorded_at,
+        "n_listed": int(figures[("n_listed", "all")]),
+        "n_resolved": int(figures[("n_resolved", "all")]),
+        "alerts": {kind: bool(value) for kind, value in of("drift_alert").items()},
+        "score": {"psi": figures[("score_psi", "all")], "ks": figures[("score_ks", "all")]},
+        "features": [
+            {"feature": name, "psi": value, "ks": distance.get(name), "limit": limit[name]} for name, value in features
+        ],
+        **live_figures(figures),
+        "data_quality_score": of("data_quality_score"),
+    }
+
+
+def _runs(alerts: Sequence[Metric]) -> list[dict[str, Any]]:
+    runs: dict[datetime, dict[str, bool]] = {}
+    for one in alerts:
+        runs.setdefault(one.recorded_at, {})[one.segment] = bool(one.metric_value)
+    return [{"recorded_at": at, "alerts": kinds} for at, kinds in runs.items()]
 
 
 class _Seen(NamedTuple):

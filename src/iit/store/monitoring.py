@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from iit.domain.interruption import GRACE_DAYS
 from iit.store.database import Transaction
-from iit.store.schema import outcomes, patients, predictions, shadow_scores
+from iit.store.schema import outcomes, predictions, shadow_scores
 
 MOST_ROWS: Final = 200_000  # enough for any interval; a country has more
 MOST_LISTED: Final = 20_000  # feature vectors; PSI is as sure of 20,000 patients as of a million
@@ -126,18 +126,3 @@ def paired(tx: Transaction, champion: str, shadow: str) -> list[PairedRow]:
 
 def _every(parts: int) -> ColumnElement[bool]:
     return func.mod(func.abs(func.hashtext(predictions.c.patient_uuid).cast(BigInteger)), max(parts, 1)) == 0
-
-
-def risk_distribution(tx: Transaction, facility: str | None) -> list[tuple[int, str, int]]:
-    """Return (tenth of risk from 0, band, number) of the latest risks of active patients."""
-    tenth = func.least(func.floor(patients.c.risk_score * 10), 9)
-    query = (
-        select(tenth, patients.c.risk_band, func.count())
-        .where(patients.c.status == "active")
-        .where(patients.c.risk_score.is_not(None))
-        .group_by(tenth, patients.c.risk_band)
-        .order_by(tenth)
-    )
-    if facility is not None:
-        query = query.where(patients.c.facility == facility)
-    return [(int(row[0]), row[1], row[2]) for row in tx.execute(query)]
