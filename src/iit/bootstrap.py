@@ -25,6 +25,7 @@ from iit.services.outcomes import Outcomes
 from iit.services.patients import Patients
 from iit.services.predictions import Predictor
 from iit.services.scoring import Scoring
+from iit.services.shadow import Shadow
 from iit.store.database import Database, open_database
 from iit.store.embedded.cluster import Cluster
 from iit.store.migrate import upgrade
@@ -43,6 +44,7 @@ class Service:
     champion: Champion
     modelling: Modelling
     scoring: Scoring
+    shadow: Shadow
     outcomes: Outcomes
     monitoring: Monitoring
     analytics: Analytics
@@ -97,6 +99,7 @@ def assemble(settings: Settings, database: Database) -> Service:
     champion = Champion(settings.models_folder, time.monotonic)
     contexts = ContextCache(database, time.monotonic)
     zone = settings.zone
+    shadow = Shadow(database, settings.models_folder)
     outcomes = Outcomes(database, lambda: _today(zone))
     return Service(
         settings=settings,
@@ -107,7 +110,8 @@ def assemble(settings: Settings, database: Database) -> Service:
         predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone)),
         champion=champion,
         modelling=Modelling(database, settings.models_folder, lambda: datetime.now(zone)),
-        scoring=Scoring(database, champion, lambda: _today(zone)),
+        scoring=Scoring(database, champion, shadow, lambda: _today(zone)),
+        shadow=shadow,
         outcomes=outcomes,
         monitoring=Monitoring(database, settings.models_folder, outcomes, lambda: _today(zone)),
         analytics=Analytics(database, settings.models_folder),

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from iit.api.dependencies import PrincipalDep, ServiceDep
 from iit.bootstrap import Service
 from iit.domain.errors import InvalidInput, ServiceError
-from iit.services.predictions import Scored, told
+from iit.services.predictions import Scored, row_of, told
 
 router = APIRouter(prefix="/api/v1/predictions", tags=["predictions"])
 
@@ -56,6 +56,7 @@ class Asked(msgspec.Struct):
 _asked = msgspec.json.Decoder(Asked)
 _batch = msgspec.json.Decoder(list[msgspec.Raw])
 Explain = Annotated[int, Query(ge=0, le=98, description="reasons at most")]
+Beside = Annotated[bool, Query(alias="shadow", description="let the shadow model score it too, unseen")]
 
 
 def _body(schema: dict[str, Any]) -> dict[str, Any]:
@@ -77,13 +78,18 @@ def _score(service: Service, data: bytes, explain: int) -> Scored:
 
 
 @router.post("", openapi_extra=_body(_BODY))
-async def predict(request: Request, service: ServiceDep, who: PrincipalDep, explain: Explain = 5) -> dict[str, Any]:
+async def predict(
+    request: Request, service: ServiceDep, who: PrincipalDep, explain: Explain = 5, *, beside: Beside = False
+) -> dict[str, Any]:
     """Score an NMRS document, a stored patient or ready features; the answer is stored with its features."""
     data = await request.body()
 
     def work() -> dict[str, Any]:
         scored = _score(service, data, explain)
-        return service.predictor.keep([scored], actor=who.name)[0]._asdict()
+        told = service.predictor.keep([scored], actor=who.name)[0]._asdict()
+        if beside:
+            service.shadow.keep_beside(row_of(scored, who.name), actor=who.name)
+        return told
 
     return await run_in_threadpool(work)
 

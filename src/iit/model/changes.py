@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from iit.features.registry import FEATURES
 from iit.model.drift import Moved, moved
 from iit.model.estimate import expected_performance
-from iit.model.metrics import all_metrics, bootstrap
-from iit.model.ranking import draws, interval
+from iit.model.metrics import all_metrics, auprc, auroc, bootstrap, brier, ece
+from iit.model.ranking import auroc_draws, draws, interval
 from iit.model.reference import parts_of
 
 RATIO: Final = 1.25  # observed to expected interruptions; the gate's own limit for the calibration slope
@@ -121,3 +121,19 @@ def performance_is_lost(live: Mapping[str, Figure]) -> bool:
 
 def _is_off(told: Figure) -> bool:
     return told[1] > RATIO or told[2] < 1 / RATIO
+
+
+def compare_pairs(
+    first: NDArray[np.float64], second: NDArray[np.float64], label: NDArray[np.int64], cluster: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Return the figures of two models on the same rows, and the AUROC of the second less the first with an interval.
+
+    Intervals are of 95 %, by drawing whole patients; both models are judged on the same draws.
+    """
+    told = [
+        {"auroc": auroc(risk, label), "auprc": auprc(risk, label), "brier": brier(risk, label), "ece": ece(risk, label)}
+        for risk in (first, second)
+    ]
+    drawn = auroc_draws([first, second], label, cluster, rounds=ROUNDS)
+    low, high = interval(drawn[:, 1] - drawn[:, 0])
+    return {"figures": told, "auroc_gain": told[1]["auroc"] - told[0]["auroc"], "auroc_gain_interval": [low, high]}

@@ -17,6 +17,7 @@ from iit.features.vector import matrix
 from iit.model.lists import at_risk
 from iit.services.champion import Champion, Serving
 from iit.services.contexts import Cohort, contexts_of, keep_contexts, load_cohort
+from iit.services.shadow import Shadow
 from iit.store import predictions as prediction_store
 from iit.store.database import Database
 from iit.store.predictions import PredictionRow
@@ -62,11 +63,13 @@ class Scoring:
     Attributes:
         database: where records and predictions are.
         champion: the model in service.
+        shadow: the model tried beside it.
         today: the present day.
     """
 
     database: Database
     champion: Champion
+    shadow: Shadow
     today: Callable[[], date]
 
     def score(self, wish: ScoringWish, *, actor: str, on_chunk: OnChunk | None = None) -> ScoringSummary:
@@ -96,6 +99,7 @@ class Scoring:
                                    detail={"n": len(rows), "model_version": serving.scorer.version})  # fmt: skip
                 with self.database.transaction() as tx:
                     prediction_store.save(tx, rows, audit=[event])
+                    self.shadow.keep(tx, rows, actor=actor)
             n_scored += len(rows)
             if on_chunk is not None:
                 on_chunk(rows, done, len(cohort.patient_uuids))
