@@ -1,0 +1,177 @@
+"""The world goes on unchanged, or changes: the service notices the second and keeps quiet about the first."""
+
+import tempfile
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from shutil import rmtree
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+from psycopg import sql
+from sqlalchemy import text
+
+from iit.api.app import create_app
+from iit.bootstrap import Service, assemble
+from iit.config import Settings
+from iit.domain.errors import Conflict, InvalidInput, NotFound
+from iit.ingest.sources import documents
+from iit.model.registry import Registry
+from iit.services import contexts
+from iit.services.monitoring import DriftReport
+from iit.services.scoring import ScoringWish
+from iit.store.database import open_database
+from iit.store.embedded.cluster import ClusterUrls
+from iit.synth import Shift, write_cohort
+
+END = date(2025, 6, 30)
+TRAINED = END - timedelta(days=90)
+LISTS = [TRAINED + timedelta(days=back) for back in (2, 16, 30, 44, 58, 86)]
+PATIENTS = 1200
+SHIFT = Shift(
+    on=TRAINED + timedelta(days=1),
+    log_lateness=1.0,
+    supply_180_share=0.6,
+    silent_facilities=1,
+    lost_viral_loads=1.0,
+)
+LARGEST = "SYN00000001"
+
+
+def a_service(cluster: ClusterUrls, folder: Path, name: str) -> Service:
+    urls = ClusterUrls(*(u.replace("/iit_ml_service?", f"/{name}?") for u in (cluster.owner_url, cluster.app_url)))
+    server = cluster.owner_url.replace("+psycopg", "").replace("/iit_ml_service?", "/postgres?")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE iit_ml_service").format(sql.Identifier(name)))
+    settings = Settings(data_dir=folder / name, secret_key="0123456789abcdefghijklmnopqrstuv-test")  # type: ignore[arg-type]
+    settings.data_dir.mkdir()
+    return assemble(settings, open_database(urls.app_url, time_zone=settings.time_zone, pool=settings.pool))
+
+
+def live_through(service: Service, shift: Shift | None) -> DriftReport:
+    """Train on what was known a quarter ago, score lists since, and return what the last day's run finds."""
+    cohort = service.settings.data_dir / "cohort"
+    write_cohort(cohort, patients=PATIENTS, seed=3, until=END, shift=shift)
+    service.intake.take(documents([cohort]), actor="test")
+    contexts.refresh(service.database)
+    service.modelling.train("v1", as_of=TRAINED)
+    Registry(service.settings.models_folder).promote("v1")
+    for day in LISTS:
+        service.scoring.score(ScoringWish(as_of=day, explain=0), actor="test")
+    return service.monitoring.run_daily(as_of=LISTS[-1], actor="test").drift
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="iit-drift-"))
+    yield made
+    rmtree(made)
+
+
+@pytest.fixture(scope="module")
+def quiet(cluster: ClusterUrls, folder: Path) -> Iterator[tuple[Service, DriftReport]]:
+    service = a_service(cluster, folder, "drift_none")
+    yield service, live_through(service, None)
+    service.database.close()
+
+
+@pytest.fixture(scope="module")
+def changed(cluster: ClusterUrls, folder: Path) -> Iterator[tuple[Service, DriftReport]]:
+    service = a_service(cluster, folder, "drift_some")
+    yield service, live_through(service, SHIFT)
+    service.database.close()
+
+
+def test_an_unchanged_world_raises_no_alert(quiet: tuple[Service, DriftReport]) -> None:
+    report = quiet[1]
+    assert not any(report.alerts.values()), report
+    assert report.n_listed > 500
+    assert max(one.psi for name, one in report.features.items() if not name.startswith("fac_")) < 0.1
+
+
+def test_a_changed_world_raises_alerts_within_one_run(changed: tuple[Service, DriftReport]) -> None:
+    report = changed[1]
+    moved = {name for name, one in report.features.items() if one.is_large}
+    assert report.alerts["data"]
+    assert moved & {"days_supplied_last", "days_supplied_mean_3", "mmd_band"}
+    assert moved & {"days_since_vl", "vl_category", "vl_overdue", "n_vl_24m"}
+    assert report.alerts["quality"]
+    assert LARGEST in report.fallen
+    assert report.alerts["label"]
+    assert report.alerts["performance"]
+
+
+def test_alerts_are_kept_told_and_exported(changed: tuple[Service, DriftReport]) -> None:
+    service, report = changed
+    key = service.access.create_key("test", actor="test")
+    with TestClient(create_app(service), headers={"X-API-Key": key}) as client:
+        told = client.get("/api/v1/drift?since=30d").json()
+        assert told["alerts"] == {kind: value for kind, value in report.alerts.items() if value is not None}
+        assert told["features"][0]["psi"] >= told["features"][0]["limit"]
+        assert told["runs"][0]["alerts"] == told["alerts"]
+        performance = client.get("/api/v1/analytics/model-performance").json()
+        assert performance["live"]["auroc"]["low"] <= performance["live"]["auroc"]["value"]
+        assert performance["at_training"]["metrics"]["auroc"] > 0.5
+        cascade = client.get("/api/v1/analytics/cascade").json()
+        assert cascade["registered"] == PATIENTS
+        assert cascade["active"] >= cascade["on_list"] >= cascade["high_risk"] > 0
+        assert cascade["interrupted"] > 0
+        counts = client.get("/api/v1/analytics/risk-distribution").json()["counts"]
+        assert sum(one["n"] for one in counts) >= cascade["on_list"]
+        metrics = client.get("/metrics").text
+        assert 'iit_drift_alert{kind="data"} 1.0' in metrics
+        assert 'iit_feature_psi{feature="days_supplied_last"}' in metrics
+        assert "\niit_prediction_accuracy " in metrics
+        assert "\niit_data_quality_score " in metrics
+        assert client.get("/api/v1/drift?since=never").status_code == 422
+
+
+def test_a_candidate_is_tried_unseen_then_serves_and_the_alerts_end(changed: tuple[Service, DriftReport]) -> None:
+    service, _ = changed
+    registry = Registry(service.settings.models_folder)
+    with pytest.raises(Conflict):
+        registry.set_shadow("v1")
+    service.modelling.train("v2", as_of=END)
+    registry.promote("v1")
+    registry.set_shadow("v2")
+    seen = service.patients.worklist(facility=None, as_of=None, limit=1000, actor="test")
+    service.scoring.score(ScoringWish(as_of=END, explain=0), actor="test")
+    with service.database.transaction() as tx:
+        shadows = tx.execute(text("SELECT model_version, count(*) FROM shadow_scores GROUP BY 1")).all()
+        shown = set(tx.execute(text("SELECT DISTINCT model_version FROM predictions")).scalars())
+    assert shown == {"v1"}
+    assert shadows[0][0] == "v2"
+    assert shadows[0][1] > 500
+    after = service.patients.worklist(facility=None, as_of=END, limit=1000, actor="test")
+    assert seen
+    assert {row.model_version for row in after} == {"v1"}
+    with pytest.raises(InvalidInput, match="resolved predictions"):
+        service.shadow.compare()
+
+    registry.set_shadow(None)
+    registry.promote("v2")
+    service.champion._looked = float("-inf")
+    service.scoring.score(ScoringWish(as_of=END, explain=0), actor="test")
+    report = service.monitoring.run_daily(as_of=END, actor="test").drift
+    assert report.model_version == "v2"
+    assert not any(report.alerts.values()), report
+
+
+def test_without_lists_there_is_nothing_to_compare(quiet: tuple[Service, DriftReport]) -> None:
+    with pytest.raises(NotFound, match="iit score"):
+        quiet[0].monitoring.drift(since="1d", as_of=date(2020, 1, 1), actor="test")
+
+
+def test_gauges_outlive_the_database(quiet: tuple[Service, DriftReport]) -> None:
+    service = quiet[0]
+    before = service.gauges.figures()
+    assert before[("drift_alert", "data")] == 0
+    gone = assemble(
+        service.settings, open_database("postgresql+psycopg://nobody@127.0.0.1:1/none", time_zone="Africa/Lagos")
+    )
+    assert gone.gauges.figures() == {}
+    gone.gauges._held = before
+    gone.gauges._looked = float("-inf")
+    assert gone.gauges.figures() == before
+    gone.database.close()
