@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from psycopg import sql
-from sqlalchemy import and_, case, delete, func, or_, select
+from sqlalchemy import and_, case, delete, func, or_, select, text
 
 from iit.domain.audit import AuditEvent
 from iit.domain.interruption import GRACE_DAYS
@@ -54,9 +54,10 @@ def due(tx: Transaction, *, as_of: date, chunk: int) -> Iterator[list[DuePredict
     """Yield the predictions whose outcome may have become known or changed, patient by patient, in chunks.
 
     Due are those whose window has ended, until that is final, and those whose record changed since they were made or
-    last judged. Most open windows are neither, so a run costs what happened, not what was ever said. (A prediction made
-    for a day long past, whose return the record held already, is due at the end of its window; it could judge no model
-    before.) A prediction judged on a later day already is left alone: knowledge does not go backwards.
+    last judged. Most open windows are neither: one scan passes over them, and only what is due is judged and written.
+    It may take longer than a request may, and has no time limit. A prediction made for a day long past, whose return
+    the record held already, is due at the end of its window: before, it could judge no model. One that was judged on a
+    later day already is left alone: knowledge does not go backwards.
     """
     last_looked = func.coalesce(outcomes.c.judged_at, predictions.c.created_at)
     expected = func.coalesce(outcomes.c.expected_on, predictions.c.expected_on)
@@ -64,6 +65,7 @@ def due(tx: Transaction, *, as_of: date, chunk: int) -> Iterator[list[DuePredict
         (outcomes.c.is_final, patients.c.updated_at > outcomes.c.judged_at - _OVERLAP),
         else_=or_(patients.c.updated_at > last_looked, expected + GRACE_DAYS <= as_of),
     )
+    tx.execute(text("SET LOCAL statement_timeout = 0"))
     query = (
         select(predictions.c.prediction_id, predictions.c.patient_uuid, predictions.c.as_of, *_TOLD)
         .join(patients, patients.c.patient_uuid == predictions.c.patient_uuid)
