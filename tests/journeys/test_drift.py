@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from shutil import rmtree
+from typing import NamedTuple
 
 import psycopg
 import pytest
@@ -26,13 +27,14 @@ from iit.store.embedded.cluster import ClusterUrls
 from iit.synth import Shift, write_cohort
 
 END = date(2025, 6, 30)
-TRAINED = END - timedelta(days=90)
-LISTS = [TRAINED + timedelta(days=back) for back in (2, 16, 30, 44, 58, 86)]
-PATIENTS = 1200
+TRAINED = END - timedelta(days=94)
+QUIET = TRAINED + timedelta(days=16)  # the day before the world changes
+LISTS = [QUIET + timedelta(days=after) for after in (8, 22, 36, 50)]
+PATIENTS = 1000
 SHIFT = Shift(
-    on=TRAINED + timedelta(days=1),
-    log_lateness=1.0,
-    supply_180_share=0.6,
+    on=QUIET + timedelta(days=1),
+    log_lateness=1.2,
+    supply_30_share=0.8,
     silent_facilities=1,
     lost_viral_loads=1.0,
 )
@@ -49,61 +51,58 @@ def a_service(cluster: ClusterUrls, folder: Path, name: str) -> Service:
     return assemble(settings, open_database(urls.app_url, time_zone=settings.time_zone, pool=settings.pool))
 
 
-def live_through(service: Service, shift: Shift | None) -> DriftReport:
-    """Train on what was known a quarter ago, score lists since, and return what the last day's run finds."""
-    cohort = service.settings.data_dir / "cohort"
-    write_cohort(cohort, patients=PATIENTS, seed=3, until=END, shift=shift)
+class Lived(NamedTuple):
+    service: Service
+    quiet: DriftReport
+    changed: DriftReport
+
+
+@pytest.fixture(scope="module")
+def lived(cluster: ClusterUrls) -> Iterator[Lived]:
+    """A model of a quarter ago, a day on which all is as it was, and a day long after everything has changed."""
+    folder = Path(tempfile.mkdtemp(prefix="iit-drift-"))
+    service = a_service(cluster, folder, "drift")
+    cohort = folder / "cohort"
+    write_cohort(cohort, patients=PATIENTS, seed=3, until=END, shift=SHIFT)
     service.intake.take(documents([cohort]), actor="test")
     contexts.refresh(service.database)
     service.modelling.train("v1", as_of=TRAINED)
     Registry(service.settings.models_folder).promote("v1")
+    quiet = a_day(service, QUIET)
     for day in LISTS:
         service.scoring.score(ScoringWish(as_of=day, explain=0), actor="test")
-    return service.monitoring.run_daily(as_of=LISTS[-1], actor="test").drift
-
-
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="iit-drift-"))
-    yield made
-    rmtree(made)
-
-
-@pytest.fixture(scope="module")
-def quiet(cluster: ClusterUrls, folder: Path) -> Iterator[tuple[Service, DriftReport]]:
-    service = a_service(cluster, folder, "drift_none")
-    yield service, live_through(service, None)
+    yield Lived(service, quiet, a_day(service, END))
     service.database.close()
+    rmtree(folder)
 
 
-@pytest.fixture(scope="module")
-def changed(cluster: ClusterUrls, folder: Path) -> Iterator[tuple[Service, DriftReport]]:
-    service = a_service(cluster, folder, "drift_some")
-    yield service, live_through(service, SHIFT)
-    service.database.close()
+def a_day(service: Service, day: date) -> DriftReport:
+    """Return what the daily run finds after the day's scoring."""
+    service.scoring.score(ScoringWish(as_of=day, explain=0), actor="test")
+    return service.monitoring.run_daily(as_of=day, actor="test").drift
 
 
-def test_an_unchanged_world_raises_no_alert(quiet: tuple[Service, DriftReport]) -> None:
-    report = quiet[1]
+def test_an_unchanged_world_raises_no_alert(lived: Lived) -> None:
+    report = lived.quiet
     assert not any(report.alerts.values()), report
     assert report.n_listed > 500
     assert max(one.psi for name, one in report.features.items() if not name.startswith("fac_")) < 0.1
 
 
-def test_a_changed_world_raises_alerts_within_one_run(changed: tuple[Service, DriftReport]) -> None:
-    report = changed[1]
+def test_a_changed_world_raises_alerts_within_one_run(lived: Lived) -> None:
+    report = lived.changed
     moved = {name for name, one in report.features.items() if one.is_large}
     assert report.alerts["data"]
     assert moved & {"days_supplied_last", "days_supplied_mean_3", "mmd_band"}
     assert moved & {"days_since_vl", "vl_category", "vl_overdue", "n_vl_24m"}
     assert report.alerts["quality"]
     assert LARGEST in report.fallen
-    assert report.alerts["label"]
+    assert report.alerts["label"], report.live
     assert report.alerts["performance"]
 
 
-def test_alerts_are_kept_told_and_exported(changed: tuple[Service, DriftReport]) -> None:
-    service, report = changed
+def test_alerts_are_kept_told_and_exported(lived: Lived) -> None:
+    service, report = lived.service, lived.changed
     key = service.access.create_key("test", actor="test")
     with TestClient(create_app(service), headers={"X-API-Key": key}) as client:
         told = client.get("/api/v1/drift?since=30d").json()
@@ -114,7 +113,7 @@ def test_alerts_are_kept_told_and_exported(changed: tuple[Service, DriftReport])
         assert performance["live"]["auroc"]["low"] <= performance["live"]["auroc"]["value"]
         assert performance["at_training"]["metrics"]["auroc"] > 0.5
         cascade = client.get("/api/v1/analytics/cascade").json()
-        assert cascade["registered"] == PATIENTS
+        assert cascade["registered"] > 0.95 * PATIENTS  # of the silent facility, late comers have no document
         assert cascade["active"] >= cascade["on_list"] >= cascade["high_risk"] > 0
         assert cascade["interrupted"] > 0
         counts = client.get("/api/v1/analytics/risk-distribution").json()["counts"]
@@ -127,15 +126,14 @@ def test_alerts_are_kept_told_and_exported(changed: tuple[Service, DriftReport])
         assert client.get("/api/v1/drift?since=never").status_code == 422
 
 
-def test_a_candidate_is_tried_unseen_then_serves_and_the_alerts_end(changed: tuple[Service, DriftReport]) -> None:
-    service, _ = changed
+def test_a_candidate_is_tried_unseen_then_serves_and_the_alerts_end(lived: Lived) -> None:
+    service = lived.service
     registry = Registry(service.settings.models_folder)
     with pytest.raises(Conflict):
         registry.set_shadow("v1")
     service.modelling.train("v2", as_of=END)
     registry.promote("v1")
     registry.set_shadow("v2")
-    seen = service.patients.worklist(facility=None, as_of=None, limit=1000, actor="test")
     service.scoring.score(ScoringWish(as_of=END, explain=0), actor="test")
     with service.database.transaction() as tx:
         shadows = tx.execute(text("SELECT model_version, count(*) FROM shadow_scores GROUP BY 1")).all()
@@ -144,7 +142,6 @@ def test_a_candidate_is_tried_unseen_then_serves_and_the_alerts_end(changed: tup
     assert shadows[0][0] == "v2"
     assert shadows[0][1] > 500
     after = service.patients.worklist(facility=None, as_of=END, limit=1000, actor="test")
-    assert seen
     assert {row.model_version for row in after} == {"v1"}
     with pytest.raises(InvalidInput, match="resolved predictions"):
         service.shadow.compare()
@@ -152,21 +149,20 @@ def test_a_candidate_is_tried_unseen_then_serves_and_the_alerts_end(changed: tup
     registry.set_shadow(None)
     registry.promote("v2")
     service.champion._looked = float("-inf")
-    service.scoring.score(ScoringWish(as_of=END, explain=0), actor="test")
-    report = service.monitoring.run_daily(as_of=END, actor="test").drift
+    report = a_day(service, END)
     assert report.model_version == "v2"
     assert not any(report.alerts.values()), report
 
 
-def test_without_lists_there_is_nothing_to_compare(quiet: tuple[Service, DriftReport]) -> None:
+def test_without_lists_there_is_nothing_to_compare(lived: Lived) -> None:
     with pytest.raises(NotFound, match="iit score"):
-        quiet[0].monitoring.drift(since="1d", as_of=date(2020, 1, 1), actor="test")
+        lived.service.monitoring.drift(since="1d", as_of=date(2020, 1, 1), actor="test")
 
 
-def test_gauges_outlive_the_database(quiet: tuple[Service, DriftReport]) -> None:
-    service = quiet[0]
+def test_gauges_outlive_the_database(lived: Lived) -> None:
+    service = lived.service
     before = service.gauges.figures()
-    assert before[("drift_alert", "data")] == 0
+    assert ("drift_alert", "data") in before
     gone = assemble(
         service.settings, open_database("postgresql+psycopg://nobody@127.0.0.1:1/none", time_zone="Africa/Lagos")
     )
