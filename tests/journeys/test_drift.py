@@ -1,5 +1,6 @@
 """The world goes on unchanged, or changes: the service notices the second and keeps quiet about the first."""
 
+import json
 import tempfile
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -15,6 +16,7 @@ from sqlalchemy import text
 
 from iit.api.app import create_app
 from iit.bootstrap import Service, assemble
+from iit.cli.main import app
 from iit.config import Settings
 from iit.domain.errors import Conflict, InvalidInput, NotFound
 from iit.ingest.sources import documents
@@ -41,18 +43,22 @@ SHIFT = Shift(
 LARGEST = "SYN00000001"
 
 
-def a_service(cluster: ClusterUrls, folder: Path, name: str) -> Service:
-    urls = ClusterUrls(*(u.replace("/iit_ml_service?", f"/{name}?") for u in (cluster.owner_url, cluster.app_url)))
+def a_database(cluster: ClusterUrls, name: str) -> ClusterUrls:
     server = cluster.owner_url.replace("+psycopg", "").replace("/iit_ml_service?", "/postgres?")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE iit_ml_service").format(sql.Identifier(name)))
-    settings = Settings(data_dir=folder / name, secret_key="0123456789abcdefghijklmnopqrstuv-test")  # type: ignore[arg-type]
+    return ClusterUrls(*(u.replace("/iit_ml_service?", f"/{name}?") for u in (cluster.owner_url, cluster.app_url)))
+
+
+def a_service(urls: ClusterUrls, folder: Path) -> Service:
+    settings = Settings(data_dir=folder / "data", secret_key="0123456789abcdefghijklmnopqrstuv-test")  # type: ignore[arg-type]
     settings.data_dir.mkdir()
     return assemble(settings, open_database(urls.app_url, time_zone=settings.time_zone, pool=settings.pool))
 
 
 class Lived(NamedTuple):
     service: Service
+    urls: ClusterUrls
     quiet: DriftReport
     changed: DriftReport
 
@@ -61,7 +67,8 @@ class Lived(NamedTuple):
 def lived(cluster: ClusterUrls) -> Iterator[Lived]:
     """A model of a quarter ago, a day on which all is as it was, and a day long after everything has changed."""
     folder = Path(tempfile.mkdtemp(prefix="iit-drift-"))
-    service = a_service(cluster, folder, "drift")
+    urls = a_database(cluster, "drift")
+    service = a_service(urls, folder)
     cohort = folder / "cohort"
     write_cohort(cohort, patients=PATIENTS, seed=3, until=END, shift=SHIFT)
     service.intake.take(documents([cohort]), actor="test")
@@ -71,7 +78,7 @@ def lived(cluster: ClusterUrls) -> Iterator[Lived]:
     quiet = a_day(service, QUIET)
     for day in LISTS:
         service.scoring.score(ScoringWish(as_of=day, explain=0), actor="test")
-    yield Lived(service, quiet, a_day(service, END))
+    yield Lived(service, urls, quiet, a_day(service, END))
     service.database.close()
     rmtree(folder)
 
@@ -124,6 +131,26 @@ def test_alerts_are_kept_told_and_exported(lived: Lived) -> None:
         assert "\niit_prediction_accuracy " in metrics
         assert "\niit_data_quality_score " in metrics
         assert client.get("/api/v1/drift?since=never").status_code == 422
+
+
+def test_the_commands_say_the_same(
+    lived: Lived, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IIT_DATA_DIR", str(lived.service.settings.data_dir))
+    monkeypatch.setenv("IIT_DATABASE_URL", lived.urls.app_url)
+    monkeypatch.setenv("IIT_DATABASE_OWNER_URL", lived.urls.owner_url)
+
+    def said(*arguments: str) -> str:
+        app(list(arguments), standalone_mode=False)
+        return capsys.readouterr().out
+
+    assert "0 outcomes added, 0 changed, 0 open again" in said("outcomes", "resolve", "--as-of", str(END))
+    told = json.loads(said("drift", "--as-of", str(END), "--json"))
+    assert told["alerts"] == lived.changed.alerts
+    assert told["features"]["days_since_vl"]["psi"] == pytest.approx(lived.changed.features["days_since_vl"].psi)
+    text = said("drift", "--as-of", str(END))
+    assert "data         ALERT" in text
+    assert f"data of {LARGEST} have become worse" in text
 
 
 def test_a_candidate_is_tried_unseen_then_serves_and_the_alerts_end(lived: Lived) -> None:

@@ -121,8 +121,8 @@ class Monitoring:
         day = as_of or self.today()
         if day > self.today():
             raise InvalidInput("must not lie in the future", place="as_of")
-        version, reference, high = self._reference()
         first = day - timedelta(days=span_of(since))
+        version, reference, high = self._reference()
         with self.database.transaction() as tx:
             days = _lists(monitoring_store.list_days(tx, version, since=first, until=day))
             rows = monitoring_store.listed(tx, version, days) if days else []
