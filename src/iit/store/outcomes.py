@@ -16,6 +16,10 @@ from iit.store.schema import outcomes, patients, predictions, records
 
 _OVERLAP = timedelta(hours=1)  # an import that was under way while outcomes were judged is looked at again
 
+# Outcomes are written while this is read: a plan made for the table as it began (often empty) must not visit it a row
+# at a time. Measured with 100,000 first outcomes: 112 s with nested loops.
+_FOR_A_LONG_READ = ("statement_timeout = 0", "enable_nestloop = off", "cursor_tuple_fraction = 1")
+
 
 class OutcomeRow(NamedTuple):
     """What became of a prediction, as known at the end of `judged_on`."""
@@ -65,7 +69,8 @@ def due(tx: Transaction, *, as_of: date, chunk: int) -> Iterator[list[DuePredict
         (outcomes.c.is_final, patients.c.updated_at > outcomes.c.judged_at - _OVERLAP),
         else_=or_(patients.c.updated_at > last_looked, expected + GRACE_DAYS <= as_of),
     )
-    tx.execute(text("SET LOCAL statement_timeout = 0"))
+    for setting in _FOR_A_LONG_READ:
+        tx.execute(text(f"SET LOCAL {setting}"))
     query = (
         select(predictions.c.prediction_id, predictions.c.patient_uuid, predictions.c.as_of, *_TOLD)
         .join(patients, patients.c.patient_uuid == predictions.c.patient_uuid)
