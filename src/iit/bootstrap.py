@@ -18,19 +18,24 @@ from iit.config import Settings
 from iit.domain.errors import InvalidInput
 from iit.features.registry import FEATURE_NAMES
 from iit.services.access import Access, open_access
+from iit.services.analytics import Analytics
 from iit.services.audit import Audit
 from iit.services.batches import Batches
 from iit.services.champion import Champion
 from iit.services.contexts import ContextCache
 from iit.services.evaluation import Evaluation
+from iit.services.gauges import Gauges
 from iit.services.intake import Intake
 from iit.services.jobs import Jobs
 from iit.services.keyring import Keyring
 from iit.services.models import Models
+from iit.services.monitoring import Monitoring
+from iit.services.outcomes import Outcomes
 from iit.services.patients import Patients
 from iit.services.predictions import Predictor
 from iit.services.privacy import Privacy
 from iit.services.scoring import Scoring
+from iit.services.shadow import Shadow
 from iit.services.training import Training
 from iit.store.anchors import Anchors
 from iit.store.chain import AuditKeys
@@ -58,6 +63,11 @@ class Service:
     scoring: Scoring
     jobs: Jobs
     batches: Batches
+    shadow: Shadow
+    outcomes: Outcomes
+    monitoring: Monitoring
+    analytics: Analytics
+    gauges: Gauges
     metrics_folder: Path | None = None
 
     def now(self) -> datetime:
@@ -114,7 +124,9 @@ def assemble(settings: Settings, database: Database) -> Service:
     contexts = ContextCache(database, time.monotonic)
     zone = settings.zone
     training = Training(database, settings.models_folder, lambda: datetime.now(zone))
-    scoring = Scoring(database, champion, lambda: _today(zone))
+    shadow = Shadow(database, settings.models_folder)
+    outcomes = Outcomes(database, lambda: _today(zone))
+    scoring = Scoring(database, champion, shadow, lambda: _today(zone))
     jobs = Jobs(database, {"train": training.retrain, "score": scoring.run}, _launcher(settings), time.monotonic)
     return Service(
         settings=settings,
@@ -139,6 +151,11 @@ def assemble(settings: Settings, database: Database) -> Service:
         scoring=scoring,
         jobs=jobs,
         batches=Batches(database, jobs),
+        shadow=shadow,
+        outcomes=outcomes,
+        monitoring=Monitoring(database, settings.models_folder, outcomes, lambda: _today(zone)),
+        analytics=Analytics(database, settings.models_folder),
+        gauges=Gauges(database, settings.models_folder, time.monotonic),
         metrics_folder=_metrics_folder(),
     )
 

@@ -83,6 +83,13 @@ def test_import_counts_and_rejects(iit: Command, tmp_path: Path) -> None:
         pytest.param(["score", "--as-of", "01/02/2024"], 10, "YYYY-MM-DD", id="a day written another way"),
         pytest.param(["models", "rollback"], 13, "no previous model", id="nothing to return to"),
         pytest.param(["models", "show", "v9"], 11, "there is no model v9", id="an unknown model"),
+        pytest.param(["drift"], 11, "no model is in service", id="nothing to watch"),
+        pytest.param(["drift", "--since", "soon"], 10, "must be 1d to", id="a span written another way"),
+        pytest.param(["outcomes", "resolve", "--as-of", "2999-01-01"], 10, "future", id="a day ahead"),
+        pytest.param(["models", "shadow"], 10, "give a version", id="neither a shadow nor none"),
+        pytest.param(["models", "shadow", "v9"], 11, "there is no model v9", id="an unknown shadow"),
+        pytest.param(["models", "compare"], 11, "no two models", id="nothing to compare"),
+        pytest.param(["synth", "/nowhere", "--shift", "weather"], 10, "must be one of supply", id="an unknown shift"),
         pytest.param(["users", "set", "x", "--role", "king", "--password", "0123456789abc"], 10, "role", id="a role"),
     ],
 )

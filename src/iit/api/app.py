@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from iit import __version__
-from iit.api import health, jobs, models, patients, predictions, problems
+from iit.api import analytics, health, jobs, models, patients, predictions, problems
 from iit.api.middleware import Surroundings
 from iit.api.rules import check_rules
 from iit.bootstrap import Service
@@ -14,7 +14,7 @@ from iit.bootstrap import Service
 
 def add_routes(app: FastAPI) -> None:
     """Add the routes of the API to an application."""
-    for module in (predictions, patients, models, jobs, health):
+    for module in (predictions, patients, models, jobs, analytics, health):
         app.include_router(module.router)
 
 

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 
 from iit import __version__
 from iit.api.dependencies import ServiceDep
+from iit.api.gauges import exposition
 from iit.api.rules import PUBLIC, may
 from iit.bootstrap import Service
 from iit.domain.access import Action, Principal
@@ -48,11 +49,12 @@ def detailed(service: ServiceDep, _who: Annotated[Principal, may(Action.READ_HEA
 @router.get("/metrics", dependencies=[PUBLIC])
 def metrics(service: ServiceDep) -> Response:
     """Give all figures in Prometheus' text format, of all workers together."""
+    kept = exposition(service.gauges.figures)
     if service.metrics_folder is None:
-        return Response(generate_latest(PROCESS_REGISTRY), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(PROCESS_REGISTRY) + kept, media_type=CONTENT_TYPE_LATEST)
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry, path=str(service.metrics_folder))  # type: ignore[no-untyped-call]
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(registry) + kept, media_type=CONTENT_TYPE_LATEST)
 
 
 def _checks(service: Service) -> dict[str, dict[str, Any]]:

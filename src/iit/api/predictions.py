@@ -13,7 +13,7 @@ from iit.api.rules import may
 from iit.bootstrap import Service
 from iit.domain.access import Action, Principal
 from iit.domain.errors import InvalidInput, ServiceError
-from iit.services.predictions import Prediction, Scored, told
+from iit.services.predictions import Prediction, Scored, row_of, told
 from iit.services.what_if import read_what_if
 
 router = APIRouter(prefix="/api/v1/predictions", tags=["predictions"])
@@ -82,6 +82,7 @@ _asked = msgspec.json.Decoder(Asked)
 _batch = msgspec.json.Decoder(list[msgspec.Raw])
 Asker = Annotated[Principal, may(Action.PREDICT)]
 Explain = Annotated[int, Query(ge=0, le=98, description="reasons at most")]
+Beside = Annotated[bool, Query(alias="shadow", description="let the shadow model score it too, unseen")]
 
 
 def _body(schema: dict[str, Any]) -> dict[str, Any]:
@@ -109,13 +110,18 @@ def _score(service: Service, data: bytes, explain: int, who: Principal) -> Score
 
 
 @router.post("", openapi_extra=_body(_BODY))
-async def predict(request: Request, service: ServiceDep, who: Asker, explain: Explain = 5) -> dict[str, Any]:
+async def predict(
+    request: Request, service: ServiceDep, who: Asker, explain: Explain = 5, *, beside: Beside = False
+) -> dict[str, Any]:
     """Score an NMRS document, a stored patient or ready features; the answer is stored with its features."""
     data = await request.body()
 
     def work() -> dict[str, Any]:
         scored = _score(service, data, explain, who)
-        return _told(service.predictor.keep([scored], who=who)[0], scored)
+        kept = service.predictor.keep([scored], who=who)[0]
+        if beside:
+            service.shadow.keep_beside(row_of(scored, who.name), actor=who.name)
+        return _told(kept, scored)
 
     return await run_in_threadpool(work)
 

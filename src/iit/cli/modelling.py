@@ -186,6 +186,38 @@ def retrain(
         tell(follow(service, job).result)
 
 
+@models.command("shadow")
+def shadow(
+    version: Annotated[str | None, typer.Argument(help="The model to try.")] = None,
+    off: Annotated[bool, typer.Option("--off", help="Try none any more.")] = False,
+) -> None:
+    """Let a model score beside the champion, kept for comparison and never shown."""
+    if (version is None) != off:
+        raise InvalidInput("give a version, or --off", place="models shadow")
+    with running() as service:
+        service.models.set_shadow(version, who=operator())
+    say("no model is tried any more" if version is None else f"{version} is tried beside the champion")
+
+
+@models.command("compare")
+def compare(
+    champion: Annotated[str | None, typer.Argument(help="By default the champion.")] = None,
+    other: Annotated[str | None, typer.Argument(help="By default the shadow.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare two models on resolved predictions that both have scored."""
+    with running() as service:
+        told = service.shadow.compare(champion, other)
+    if as_json:
+        tell(told)
+        return
+    say(f"{told['n']} resolved predictions scored by both, {told['n_interrupted']} interrupted")
+    for version, figures in zip(told["models"], told["figures"], strict=True):
+        say(f"  {version:<20} " + "  ".join(f"{name.upper()} {value:.4f}" for name, value in figures.items()))
+    low, high = told["auroc_gain_interval"]
+    say(f"  AUROC of {told['models'][1]} less {told['models'][0]}: {told['auroc_gain']:.4f} ({low:.4f} to {high:.4f})")
+
+
 @models.command("verify")
 def verify(version: Annotated[str | None, typer.Argument(help="By default all.")] = None) -> None:
     """Check files, hashes, feature set, library versions and self-test of models."""

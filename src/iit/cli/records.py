@@ -4,7 +4,7 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TextIO
@@ -17,7 +17,7 @@ from iit.ingest.sources import SourceDocument, documents, survey
 from iit.services import contexts
 from iit.services.intake import IntakeSummary, Rejection
 from iit.services.truths import keep_truths
-from iit.synth import DEFAULT_UNTIL, write_cohort
+from iit.synth import DEFAULT_UNTIL, SHIFTS, named_shift, write_cohort
 
 
 class SourceForm(StrEnum):
@@ -123,12 +123,22 @@ def synth(
     patients: Annotated[int, typer.Option(min=1, max=10_000_000)] = 2000,
     seed: Annotated[int, typer.Option(help="The same seed writes the same bytes.")] = 1,
     until: Annotated[str | None, typer.Option(help="Last day of the records, YYYY-MM-DD.")] = None,
+    shift: Annotated[
+        str | None, typer.Option(help=f"Change the world, KIND or KIND:STRENGTH; kinds: {', '.join(SHIFTS)}.")
+    ] = None,
+    shift_on: Annotated[
+        str | None, typer.Option(help="First pick-up day of that change; by default 120 days before the last.")
+    ] = None,
 ) -> None:
     """Write a synthetic cohort of NMRS documents, with the true risks beside it. No real people."""
     with progress_bar() as bar:
         task = bar.add_task("writing patients", total=patients)
         last = DEFAULT_UNTIL if until is None else parse_day(until)
-        write_cohort(out, patients=patients, seed=seed, until=last, progress=lambda n: bar.update(task, completed=n))
+        since = last - timedelta(days=120) if shift_on is None else parse_day(shift_on)
+        write_cohort(
+            out, patients=patients, seed=seed, until=last, progress=lambda n: bar.update(task, completed=n),
+            shift=None if shift is None else named_shift(shift, since),
+        )  # fmt: skip
     say(f"{patients} synthetic patients in {out}")
 
 

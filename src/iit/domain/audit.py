@@ -60,6 +60,10 @@ class EventType(StrEnum):
     MODEL_IMPORTED = "model_imported", "A model bundle was taken in from outside."
     MODEL_EXPORTED = "model_exported", "A model bundle was given out."
 
+    OUTCOMES_RESOLVED = "outcomes_resolved", "What became of past predictions was noted."
+    DRIFT_CHECKED = "drift_checked", "The present was compared with a model's reference."
+    MODEL_SHADOWED = "model_shadowed", "A model was set to score beside the champion, or none any more."
+
     JOB_SUBMITTED = "job_submitted", "Work in the background was asked for."
     JOB_CANCELLED = "job_cancelled", "Work in the background was called off, or has ended so."
     JOB_DONE = "job_done", "Work in the background was done."

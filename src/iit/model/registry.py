@@ -49,6 +49,26 @@ class Registry:
         """Return the version that served before."""
         return self.read()["previous"]  # type: ignore[no-any-return]
 
+    def shadow(self) -> str | None:
+        """Return the version that is tried beside the champion, unseen by those who treat patients."""
+        told = self.read()
+        version: str | None = told.get("shadow")
+        return None if version == told["champion"] else version
+
+    def set_shadow(self, version: str | None) -> None:
+        """Try a model beside the champion, or none. Idempotent.
+
+        Raises:
+            NotFound: it is not registered. InvalidInput: it was altered, or fails its self-test.
+            Conflict: it is the champion.
+        """
+        if version is not None:
+            Scorer(self.load(version))
+        with self._changing() as told:
+            if version is not None and version == told["champion"]:
+                raise Conflict(f"{version} is the champion", place="model")
+            told["shadow"] = version
+
     def entry(self, version: str) -> dict[str, Any]:
         """Return what is registered of a model.
 
@@ -176,7 +196,11 @@ def _is_whole(told: Any) -> bool:
     if not all(isinstance(one, dict) and all(isinstance(one.get(key), str) for key in _KEYS) for one in entries):
         return False
     known = {None, *(one["version"] for one in entries)}
-    return all(isinstance(one, str | None) and one in known for one in (told["champion"], told["previous"]))
+    return all(isinstance(one, str | None) and one in known for one in _named(told))
+
+
+def _named(told: dict[str, Any]) -> tuple[Any, ...]:
+    return told["champion"], told["previous"], told.get("shadow")
 
 
 def _set_standing(told: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ All features go in as numbers, also coded answers: places in a table of answers,
 """
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version as library_version
 from typing import TYPE_CHECKING, Any, Final
@@ -180,29 +180,13 @@ def _best_single(features: NDArray[np.float32], label: NDArray[np.int64]) -> Sin
     return single_feature(features, best, 1 if scores[best] >= 0.5 else -1)
 
 
-def reference_distributions(features: NDArray[np.float32], names: Sequence[str]) -> dict[str, Any]:
-    """Return for each feature the decile edges, the share of rows in each part, and the unknown share (for PSI)."""
-    told = {}
-    for place, name in enumerate(names):
-        values = features[:, place]
-        known = values[~np.isnan(values)].astype(np.float64)
-        edges = np.unique(np.quantile(known, np.arange(1, 10) / 10)) if len(known) else np.empty(0)
-        counts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
-        told[name] = {
-            "edges": edges.tolist(),
-            "shares": (counts / max(len(known), 1)).tolist(),
-            "unknown": float(1 - len(known) / max(len(values), 1)),
-        }
-    return told
-
-
 def manifest_of(trained: Trained, *, version: str, features: NDArray[np.float32]) -> dict[str, Any]:
     """Return the numbers of a bundle that come from training itself.
 
     Args:
         trained: the model.
         version: its name.
-        features: rows it was trained on, for reference distributions and self-test.
+        features: rows it was trained on, for the self-test.
     """
     cases = features[np.linspace(0, len(features) - 1, 8).astype(np.int64)]
     raw = raw_scores(Trees.from_model_text(trained.booster.model_to_string()), cases)
@@ -216,7 +200,6 @@ def manifest_of(trained: Trained, *, version: str, features: NDArray[np.float32]
         "single_feature": trained.single.as_dict(),
         "n_trees": trained.booster.num_trees(),
         "parameters": dict(PARAMETERS),
-        "reference": reference_distributions(features, FEATURE_NAMES),
         "self_test": {
             "features": [[None if np.isnan(value) else float(value) for value in row] for row in cases],
             "risks": trained.calibrator.apply(raw).tolist(),

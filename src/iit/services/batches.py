@@ -68,8 +68,10 @@ class Batches:
         job = self.get(batch_id, who=who)
         if job.state != "done" or job.result is None:
             raise Conflict(f"the batch is {job.state}, not done", place="batch_id")
-        event = AuditEvent(event_type=EventType.PATIENTS_EXPORTED, actor=who.name, action="read", target=f"batch:{batch_id}",
-                           detail={"n": job.result["n_scored"]})  # fmt: skip
+        n, target = job.result["n_scored"], f"batch:{batch_id}"
+        event = AuditEvent(
+            event_type=EventType.PATIENTS_EXPORTED, actor=who.name, action="read", target=target, detail={"n": n}
+        )
         with self.database.transaction() as tx:
             audit_trail.write(tx, event)
         return self._pages(job, job.result)

@@ -86,6 +86,15 @@ class Models:
         with recorded(self.database, _event(EventType.MODEL_ROLLED_BACK, who, registry.champion() or "none")):
             return registry.roll_back()
 
+    def set_shadow(self, version: str | None, *, who: Principal) -> None:
+        """Let a model score beside the champion, or none.
+
+        Raises:
+            NotFound: no such model. Conflict: it is the champion.
+        """
+        with recorded(self.database, _event(EventType.MODEL_SHADOWED, who, version or "none")):
+            Registry(self.models).set_shadow(version)
+
     def verify(self, version: str | None = None) -> list[str]:
         """Check files, hashes, feature set, library versions and self-test of one model or all; return their versions.
 

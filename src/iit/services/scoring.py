@@ -12,17 +12,16 @@ from numpy.typing import NDArray
 from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent, EventType, concerning
 from iit.domain.errors import NotAllowed
-from iit.domain.interruption import GRACE_DAYS, NEVER
 from iit.domain.record import day_date, day_number
-from iit.features.columns import Columns
 from iit.features.context import Contexts
 from iit.features.registry import FEATURE_SET_VERSION
 from iit.features.vector import matrix
-from iit.model.landmark_rows import current_cycles
+from iit.model.lists import at_risk
 from iit.services.champion import Champion, Serving
 from iit.services.contexts import Cohort, contexts_of, keep_contexts, load_cohort
 from iit.services.jobs import Tell
 from iit.services.refusals import note_refusal
+from iit.services.shadow import Shadow
 from iit.store import patients as patient_store
 from iit.store import predictions as prediction_store
 from iit.store.database import Database
@@ -72,11 +71,13 @@ class Scoring:
     Attributes:
         database: where records and predictions are.
         champion: the model in service.
+        shadow: the model tried beside it.
         today: the present day.
     """
 
     database: Database
     champion: Champion
+    shadow: Shadow
     today: Callable[[], date]
 
     def score(self, wish: ScoringWish, *, who: Principal, on_chunk: OnChunk | None = None) -> ScoringSummary:
@@ -146,6 +147,7 @@ class Scoring:
         events = concerning(event, [row.patient_uuid for row in rows if row.patient_uuid is not None])
         with self.database.transaction() as tx:
             prediction_store.save(tx, kept, audit=events)
+            self.shadow.keep(tx, kept, actor=actor)
 
     def _days(self, cohort: Cohort, as_of: date | None) -> NDArray[np.int32]:
         """Return the prediction day of each facility."""
@@ -172,18 +174,9 @@ def _chunks(batch: _Batch, days: NDArray[np.int32]) -> Iterator[tuple[int, list[
         end = min(begin + CHUNK, total)
         patients = np.arange(begin, end)
         on = days[cohort.facility[begin:end]]
-        expected = _at_risk(cohort.columns, patients, on)
+        expected = at_risk(cohort.columns, patients, on)
         chosen = (expected >= 0) & batch.wanted[begin:end]
         yield end, _rows(batch, patients[chosen], on[chosen], expected[chosen])
-
-
-def _at_risk(columns: Columns, patients: NDArray[np.int64], on: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return the expected day of each patient's cycle, or -1 for those not at risk that day."""
-    found = np.empty((len(patients), 2), np.int64)
-    current_cycles(columns.offsets, columns.day, columns.known, columns.kind, columns.value, patients, on, found)
-    expected, leaves = found.T
-    told: NDArray[np.int64] = np.where((leaves == NEVER) & (on <= expected + GRACE_DAYS), expected, -1)
-    return told
 
 
 def _rows(

@@ -14,7 +14,7 @@ from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import Conflict
 from iit.domain.interruption import GRACE_DAYS
-from iit.domain.record import day_date
+from iit.domain.record import day_date, day_number
 from iit.model import card, gate
 from iit.model.baselines import LogisticBaseline, fit_baseline
 from iit.model.booster import exported
@@ -25,6 +25,7 @@ from iit.model.evaluate import TestRows, evaluate
 from iit.model.importance import importance_of
 from iit.model.learning import learning_curve, training_of
 from iit.model.participants import participants_of
+from iit.model.reference import Surroundings, reference_of
 from iit.model.registry import Registry, entry_of
 from iit.model.split import Split, split
 from iit.model.train import Progress, Trained, adopt, manifest_of, train
@@ -195,6 +196,7 @@ class Training:
         baseline = fit_baseline(features[grown], dataset.label[grown])
         manifest = manifest_of(trained, version=version, features=features[grown])
         manifest |= {
+            "reference": _reference(material, trained),
             "created_at": self.now().isoformat(timespec="seconds"),
             "label_policy": LABEL_POLICY,
             "seed": wish.seed,
@@ -206,7 +208,7 @@ class Training:
         }
         tell("judging", 0, 1)
         rows = rows_to_judge(material, dataset, features, parts.test, parts.unseen_patient, parts.unseen_facility)
-        risk = _risk_of(trained, rows)
+        risk = _risk_of(trained, rows.features)
         evaluation = evaluate(risk, rows, self._rivals(trained, baseline, rows))
         objections = gate.objections(evaluation)
         manifest |= {"evaluation": evaluation, "importance": importance_of(trained.booster, rows.features)}
@@ -243,13 +245,22 @@ class Training:
         return may_serve
 
 
+def _reference(material: Material, trained: Trained) -> dict[str, Any]:
+    cohort = material.cohort
+    world = Surroundings(
+        cohort.columns, cohort.facility, material.contexts, [one.facility for one in cohort.facilities]
+    )
+    high = trained.bands["high"]
+    return reference_of(world, lambda rows: _risk_of(trained, rows), as_of=day_number(material.as_of), high=high)
+
+
 def _event(event_type: EventType, wish: _Wish, outcome: str = "ok") -> AuditEvent:
     target = f"model:{wish.version}"
     return AuditEvent(event_type=event_type, actor=wish.actor, action="execute", target=target, outcome=outcome)
 
 
-def _risk_of(trained: Trained, rows: TestRows) -> NDArray[np.float64]:
-    raw = np.asarray(trained.booster.predict(rows.features, raw_score=True, num_threads=_THREADS), np.float64)
+def _risk_of(trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    raw = np.asarray(trained.booster.predict(features, raw_score=True, num_threads=_THREADS), np.float64)
     return trained.calibrator.apply(raw)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import desc, insert, select
+from sqlalchemy import desc, func, insert, select
 
 from iit.store.database import Transaction
 from iit.store.schema import model_metrics
@@ -36,3 +36,24 @@ def of_model(tx: Transaction, model_id: str, *, limit: int = 1000) -> list[Metri
     columns = [model_metrics.c[name] for name in Metric._fields]
     query = select(*columns).where(model_metrics.c.model_id == model_id)
     return [Metric(*row) for row in tx.execute(query.order_by(desc(model_metrics.c.recorded_at)).limit(limit))]
+
+
+def of_latest_run(tx: Transaction, model_id: str) -> list[Metric]:
+    """Return the figures of a model's latest comparison with its reference; none if there was none."""
+    latest = (
+        select(func.max(model_metrics.c.recorded_at))
+        .where(model_metrics.c.model_id == model_id)
+        .where(model_metrics.c.metric_name == "drift_alert")
+        .scalar_subquery()
+    )
+    columns = [model_metrics.c[name] for name in Metric._fields]
+    query = select(*columns).where(model_metrics.c.model_id == model_id).where(model_metrics.c.recorded_at == latest)
+    return [Metric(*row) for row in tx.execute(query)]
+
+
+def alerts_since(tx: Transaction, model_id: str, since: datetime) -> list[Metric]:
+    """Return the alerts of a model's runs from a time on, newest first."""
+    columns = [model_metrics.c[name] for name in Metric._fields]
+    query = select(*columns).where(model_metrics.c.model_id == model_id).where(model_metrics.c.recorded_at >= since)
+    query = query.where(model_metrics.c.metric_name == "drift_alert")
+    return [Metric(*row) for row in tx.execute(query.order_by(desc(model_metrics.c.recorded_at)))]

@@ -124,6 +124,42 @@ predictions = Table(
     Index("idx_predictions_facility_as_of", "facility", "as_of"),
 )
 
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column(
+        "prediction_id",
+        UUID(as_uuid=True),
+        ForeignKey("predictions.prediction_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("status", Text, nullable=False, comment="returned, interrupted, competing or not_at_risk"),
+    Column("label", SmallInteger, comment="1 interrupted, 0 returned, else NULL"),
+    Column("evaluable", Boolean, nullable=False, comment="may judge a model: label known, window closed"),
+    Column("imputed", Boolean, nullable=False, comment="days supplied are guessed"),
+    Column("is_final", Boolean, nullable=False, comment="only a change of the record changes it"),
+    Column("index_on", Date, nullable=False, comment="pick-up that began the cycle"),
+    Column("expected_on", Date, nullable=False, comment="expected contact as now known"),
+    Column("resolved_on", Date, nullable=False, comment="day on which this became known"),
+    Column("judged_on", Date, nullable=False, comment="nothing known later was used"),
+    _moment("judged_at"),
+    Index("idx_outcomes_expected_on", "expected_on"),
+)
+
+shadow_scores = Table(
+    "shadow_scores",
+    metadata,
+    Column(
+        "prediction_id",
+        UUID(as_uuid=True),
+        ForeignKey("predictions.prediction_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("model_version", Text, primary_key=True),
+    Column("risk_score", REAL, nullable=False),
+    _moment("created_at"),
+)
+
 model_metrics = Table(
     "model_metrics",
     metadata,

@@ -4,7 +4,7 @@ For demos, tests and load. Results on it are never the quality of a model on peo
 """
 
 from iit.synth.cohort import DEFAULT_UNTIL, cohort_documents, write_cohort
-from iit.synth.parameters import Shift
+from iit.synth.parameters import SHIFTS, Shift, named_shift
 from iit.synth.summary import CohortSummary
 
-__all__ = ["DEFAULT_UNTIL", "CohortSummary", "Shift", "cohort_documents", "write_cohort"]
+__all__ = ["DEFAULT_UNTIL", "SHIFTS", "CohortSummary", "Shift", "cohort_documents", "named_shift", "write_cohort"]

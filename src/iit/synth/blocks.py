@@ -11,7 +11,7 @@ import numpy as np
 from iit.domain.errors import InvalidInput
 from iit.synth.course import follow
 from iit.synth.documents import document
-from iit.synth.facilities import Facility, make_facilities
+from iit.synth.facilities import Facility, make_facilities, silenced
 from iit.synth.parameters import EARLIEST_UNTIL, LATEST_UNTIL, Shift
 from iit.synth.people import make_people
 from iit.synth.persons import Person, persons
@@ -47,8 +47,20 @@ class Plan:
             raise InvalidInput("a seed must not be negative", place="seed")
         if not EARLIEST_UNTIL <= self.until <= LATEST_UNTIL:
             raise InvalidInput(f"must lie from {EARLIEST_UNTIL} to {LATEST_UNTIL}", place="until")
-        if self.shift is not None and not 0.0 <= self.shift.supply_30_share <= 1.0:
-            raise InvalidInput("must lie from 0 to 1", place="shift.supply_30_share")
+        if self.shift is not None:
+            _check(self.shift)
+
+
+def _check(shift: Shift) -> None:
+    for name in ("supply_30_share", "supply_180_share", "lost_viral_loads"):
+        if not 0.0 <= getattr(shift, name) <= 1.0:
+            raise InvalidInput("must lie from 0 to 1", place=f"shift.{name}")
+    if shift.supply_30_share + shift.supply_180_share > 1:
+        raise InvalidInput("the shares add up to more than 1", place="shift")
+    if not -3.0 <= shift.log_lateness <= 3.0:
+        raise InvalidInput("must lie from -3 to 3", place="shift.log_lateness")
+    if shift.silent_facilities < 0:
+        raise InvalidInput("must not be negative", place="shift.silent_facilities")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -88,8 +100,9 @@ def make_block(plan: Plan, facilities: tuple[Facility, ...], first: int) -> Bloc
     """
     rng = np.random.default_rng([plan.seed, first])
     everybody = make_people(BLOCK, facilities, plan.until, rng)
-    cycles = follow(everybody, facilities, rng, shift=plan.shift)
-    scene = Scene(cycles=cycles, people=everybody, facilities=facilities, rng=rng)
+    as_shifted = silenced(facilities, plan.shift)
+    cycles = follow(everybody, as_shifted, rng, shift=plan.shift)
+    scene = Scene(cycles=cycles, people=everybody, facilities=as_shifted, rng=rng)
     own = list(persons(everybody, facilities, plan.seed, first, rng))
     wanted = min(BLOCK, plan.patients - first)
     written = [sheet for sheet in sheets(scene) if sheet.patient < wanted]

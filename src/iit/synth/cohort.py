@@ -44,7 +44,7 @@ def write_cohort(
         seed: of all chance, at least 0.
         until: day of the export; nothing that happened or was typed in later is in it.
         progress: called now and then, and at the end, with the number of documents written so far.
-        shift: a change of lateness and supply from a date on.
+        shift: a change of the world from a date on.
 
     Raises:
         InvalidInput: an argument is out of its range.

@@ -17,7 +17,7 @@ from iit.synth.covariates import Covariates, centre_of
 from iit.synth.exits import draw_exits, draw_restarts
 from iit.synth.facilities import Facility
 from iit.synth.laboratory import ViralLoads
-from iit.synth.people import Bools, Floats, Ints, People
+from iit.synth.people import NO_DAY, Bools, Floats, Ints, People
 
 _MONTH: Final = 365.25 / 12
 _SMOOTHING: Final = 0.4  # weight of the last lateness in its running mean
@@ -128,7 +128,7 @@ class _Walk:
         pregnancy = self.people.pregnancy(index, day)
         centre = self._centre(index, day, supply, pregnancy, np.isin(regimen, policy.DTG_REGIMENS))
         late = lateness.draw_late_days(centre + self.people.frailty[index], self.rng)
-        viral_load, reported = self._specimens(index, day, regimen)
+        viral_load, reported = self._recorded(day, *self._specimens(index, day, regimen))
         exit_day, reason, back = self._end(index, day, day + supply, late)
         cycles = Cycles(
             patient=index,
@@ -193,6 +193,13 @@ class _Walk:
         log_odds = 2.9 - 0.07 * self.mean_late[index] - 0.9 * self.was_interrupted[index] - 0.7 * is_young
         log_odds += 0.5 * np.isin(regimen, policy.DTG_REGIMENS)
         return self.viral_loads.take(index, day, months=self._months(index, day), adherence=log_odds, rng=self.rng)
+
+    def _recorded(self, day: Ints, copies: Floats, reported: Ints) -> tuple[Floats, Ints]:
+        """Return the specimens that reach the record: a shift may lose them, though the clinic acts on them."""
+        if self.shift is None or not self.shift.lost_viral_loads:
+            return copies, reported
+        is_lost = (day >= self.shift_day) & (self.rng.random(len(day)) < self.shift.lost_viral_loads)
+        return np.where(is_lost, np.nan, copies), np.where(is_lost, NO_DAY, reported)
 
     def _end(self, index: Ints, day: Ints, expected: Ints, late: Ints) -> tuple[Ints, Ints, Ints]:
         """Return the day and reason of an exit before any return, and the day of the next pick-up."""

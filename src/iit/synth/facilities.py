@@ -1,13 +1,13 @@
 """The invented facilities of the synthetic world; every code starts with SYN."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
 import numpy as np
 
 from iit.domain.record import day_number
-from iit.synth.parameters import FACILITY_SD
+from iit.synth.parameters import FACILITY_SD, Shift
 
 _PLACES: Final = (  # state, town or LGA of the facility, neighbouring ones, share of patients
     ("Lagos", "Ikeja", ("Agege", "Mushin", "Alimosho"), 0.11),
@@ -86,3 +86,13 @@ def make_facilities(seed: int, until: date) -> tuple[Facility, ...]:
         )
         for number, (state, town, neighbours, share) in enumerate(_PLACES, start=1)
     )
+
+
+def silenced(facilities: tuple[Facility, ...], shift: Shift | None) -> tuple[Facility, ...]:
+    """Return the facilities after a shift: the largest that still report enter nothing from its date on."""
+    if shift is None or not shift.silent_facilities:
+        return facilities
+    last = day_number(shift.on) - 1
+    reporting = sorted((f for f in facilities if f.reports_until > last), key=lambda f: -f.share)
+    silent = {f.datim for f in reporting[: shift.silent_facilities]}
+    return tuple(replace(f, reports_until=last) if f.datim in silent else f for f in facilities)

@@ -10,6 +10,8 @@ from datetime import date
 from types import MappingProxyType
 from typing import Final
 
+from iit.domain.errors import InvalidInput
+
 VERSION: Final = "1"  # of the synthetic world: change it with anything that changes a cohort's bytes
 
 EARLIEST_UNTIL: Final = date(2012, 1, 1)
@@ -55,8 +57,40 @@ class Shift:
         on: first pick-up date to which it applies.
         log_lateness: added to the centre of the lateness law; +0.3 makes the typical delay about a third longer.
         supply_30_share: share of later pick-ups, 0 to 1, that receive 30 days whatever the policy says.
+        supply_180_share: likewise 180 days.
+        silent_facilities: how many facilities, the largest first, enter nothing any more.
+        lost_viral_loads: share of later viral loads, 0 to 1, that are taken but never reach the record.
     """
 
     on: date
-    log_lateness: float = 0.3
-    supply_30_share: float = 0.3
+    log_lateness: float = 0.0
+    supply_30_share: float = 0.0
+    supply_180_share: float = 0.0
+    silent_facilities: int = 0
+    lost_viral_loads: float = 0.0
+
+
+SHIFTS: Final[Mapping[str, tuple[str, float]]] = MappingProxyType({
+    "supply": ("supply_180_share", 0.5),
+    "lateness": ("log_lateness", 0.5),
+    "silence": ("silent_facilities", 1),
+    "coding": ("lost_viral_loads", 1.0),
+})  # fmt: skip
+"""Shifts by name: the attribute of `Shift` that is their strength, and what it is unless told otherwise."""
+
+
+def named_shift(text: str, on: date) -> Shift:
+    """Return the shift written `KIND` or `KIND:STRENGTH`, for example `supply:0.8`.
+
+    Raises:
+        InvalidInput: there is no such kind, or the strength is no number.
+    """
+    kind, _, strength = text.partition(":")
+    if kind not in SHIFTS:
+        raise InvalidInput(f"must be one of {', '.join(SHIFTS)}", place="shift")
+    name, usual = SHIFTS[kind]
+    try:
+        value = type(usual)(strength) if strength else usual
+    except ValueError:
+        raise InvalidInput("the strength must be a number", place=f"shift {kind}") from None
+    return Shift(on=on, **{name: value})  # type: ignore[arg-type]

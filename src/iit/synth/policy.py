@@ -58,6 +58,8 @@ def supplies(
 
 
 def shifted(days: Ints, is_shifted: Bools, shift: Shift, rng: np.random.Generator) -> Ints:
-    """Return the days supplied after a shift's share of them became 30."""
-    is_cut = is_shifted & (rng.random(len(days)) < shift.supply_30_share)
-    return np.where(is_cut, 30, days)
+    """Return the days supplied after a shift's shares of them became 30 or 180."""
+    drawn = rng.random(len(days))
+    is_cut = is_shifted & (drawn < shift.supply_30_share)
+    is_raised = is_shifted & (drawn >= 1 - shift.supply_180_share)
+    return np.select([is_cut, is_raised], [30, 180], days)

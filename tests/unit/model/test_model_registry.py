@@ -130,3 +130,26 @@ def test_registrations_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert {one["version"] for one in Registry(tmp_path).read()["models"]} == {f"v{place}" for place in range(12)}
+
+
+def test_a_shadow_is_tried_beside_the_champion_until_it_serves_itself(registry: Registry) -> None:
+    registry.promote("v1")
+    assert registry.shadow() is None
+    registry.set_shadow("v2")
+    assert (registry.champion(), registry.shadow()) == ("v1", "v2")
+    registry.promote("v2")
+    assert registry.shadow() is None
+    registry.set_shadow("v3")
+    registry.set_shadow(None)
+    assert registry.shadow() is None
+
+
+def test_neither_the_champion_nor_an_unknown_model_is_a_shadow(registry: Registry, tmp_path: Path) -> None:
+    registry.promote("v1")
+    with pytest.raises(Conflict):
+        registry.set_shadow("v1")
+    with pytest.raises(NotFound):
+        registry.set_shadow("v9")
+    (tmp_path / "v2" / "model.txt").write_text("altered")
+    with pytest.raises(InvalidInput):
+        registry.set_shadow("v2")

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from model_cases import a_dataset, a_model, a_split
 
-from iit.features.registry import FEATURE_NAMES
 from iit.model.metrics import auroc
-from iit.model.train import manifest_of, reference_distributions, train
+from iit.model.train import manifest_of, train
 
 TRAINED, DATASET, FEATURES, PARTS = a_model()
 TEST_LABEL = DATASET.label[PARTS.test]
@@ -59,20 +58,6 @@ def test_progress_is_told_to_its_end() -> None:
     stage, done, of = told[-1]
     assert (stage, done) == ("growing trees", of)
     assert of == TRAINED.booster.num_trees()
-
-
-def test_shares_of_a_reference_add_up() -> None:
-    told = reference_distributions(FEATURES, FEATURE_NAMES)
-    assert set(told) == set(FEATURE_NAMES)
-    for one in told.values():
-        assert len(one["shares"]) == len(one["edges"]) + 1
-        assert sum(one["shares"]) == pytest.approx(1)
-    assert told["age"]["unknown"] == pytest.approx(0.1, abs=0.02)
-
-
-def test_a_feature_nobody_has_is_wholly_unknown() -> None:
-    told = reference_distributions(np.full((5, 1), np.nan, np.float32), ["nothing"])
-    assert told == {"nothing": {"edges": [], "shares": [0.0], "unknown": 1.0}}
 
 
 def test_the_self_test_holds_the_risks_of_its_rows() -> None:
