@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from iit import __version__
-from iit.api import health, models, patients, predictions, problems
+from iit.api import health, keys, models, patients, predictions, problems, tokens
 from iit.api.middleware import Surroundings
 from iit.api.rules import check_rules
 from iit.bootstrap import Service
@@ -14,7 +14,7 @@ from iit.bootstrap import Service
 
 def add_routes(app: FastAPI) -> None:
     """Add the routes of the API to an application."""
-    for module in (predictions, patients, models, health):
+    for module in (predictions, patients, models, tokens, keys, health):
         app.include_router(module.router)
 
 
@@ -30,6 +30,7 @@ def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         check_rules(app)
         yield
+        await service.limits.close()
         if on_stop is not None:
             on_stop()
 
@@ -43,5 +44,10 @@ def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -
     app.state.service = service
     add_routes(app)
     problems.install(app)
-    app.add_middleware(Surroundings, max_body_bytes=service.settings.max_body_bytes)
+    app.add_middleware(
+        Surroundings,
+        max_body_bytes=service.settings.max_body_bytes,
+        perimeter=service.access.perimeter,
+        trusted_proxies=service.settings.trusted_networks,
+    )
     return app
