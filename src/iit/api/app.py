@@ -15,7 +15,7 @@ from iit.bootstrap import Service
 def add_routes(app: FastAPI) -> None:
     """Add the routes of the API to an application."""
     for module in (predictions, patients, models, tokens, keys, health):
-        app.include_router(module.router)
+        app.include_router(module.router, responses=problems.PROBLEMS)
 
 
 def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -> FastAPI:

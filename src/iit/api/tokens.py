@@ -7,14 +7,11 @@ from pydantic import BaseModel
 
 from iit.api.dependencies import ServiceDep
 from iit.api.limits import address_of, count_stranger
-from iit.api.problems import PROBLEMS
 from iit.api.rules import PUBLIC
 from iit.services.logins import Origin
 from iit.services.tokens import TokenPair
 
-router = APIRouter(
-    prefix="/api/v1/auth", tags=["tokens"], dependencies=[PUBLIC, Depends(count_stranger)], responses=PROBLEMS
-)
+router = APIRouter(prefix="/api/v1/auth", tags=["tokens"], dependencies=[PUBLIC, Depends(count_stranger)])
 
 
 class TokenAnswer(BaseModel):
