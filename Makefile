@@ -24,7 +24,7 @@ test: $(DEV_STAMP) ## Run all ordinary tests
 	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
 
 test-contract: $(DEV_STAMP) ## Send thousands of generated requests to every route
-	IIT_CONTRACT_CASES=250 $(BIN)/python -m pytest -n $(TEST_JOBS) tests/journeys/test_contract.py
+	IIT_CONTRACT_CASES=150 $(BIN)/python -m pytest -n $(TEST_JOBS) tests/journeys/test_contract.py
 
 check: $(DEV_STAMP) ## Check format, lint, types, architecture and generated documents; runs all, then counts
 	@bash scripts/check.sh

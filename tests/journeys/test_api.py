@@ -153,6 +153,12 @@ def test_a_batch_answers_in_order(api: TestClient, document: Path) -> None:
     assert results[2]["stored"] is True
 
 
+def test_a_batch_without_an_answer_keeps_nothing(api: TestClient) -> None:
+    for asked in ([], [{"patient_uuid": "nobody"}]):
+        answer = api.post("/api/v1/predictions/batch", json=asked)
+        assert (answer.status_code, len(answer.json()["results"])) == (200, len(asked))
+
+
 def test_more_than_a_thousand_in_a_batch_are_refused(api: TestClient) -> None:
     assert api.post("/api/v1/predictions/batch", json=[{}] * 1001).status_code == 422
 

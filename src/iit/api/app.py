@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from anyio import CapacityLimiter, create_task_group, sleep, to_thread
+from anyio.abc import TaskStatus
 from fastapi import FastAPI
 
 from iit import __version__
@@ -10,12 +12,23 @@ from iit.api import health, keys, models, patients, predictions, problems, token
 from iit.api.middleware import Surroundings
 from iit.api.rules import check_rules
 from iit.bootstrap import Service
+from iit.services.perimeter import REFRESH_SECONDS, Perimeter
 
 
 def add_routes(app: FastAPI) -> None:
     """Add the routes of the API to an application."""
     for module in (predictions, patients, models, tokens, keys, health):
         app.include_router(module.router, responses=problems.PROBLEMS)
+
+
+async def _watch(perimeter: Perimeter, *, task_status: TaskStatus[None]) -> None:
+    """Read what is shut, before the first request and then every few seconds; requests never wait for it."""
+    own_thread = CapacityLimiter(1)
+    await to_thread.run_sync(perimeter.refresh, limiter=own_thread)
+    task_status.started()
+    while True:
+        await sleep(REFRESH_SECONDS)
+        await to_thread.run_sync(perimeter.refresh, limiter=own_thread)
 
 
 def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -> FastAPI:
@@ -29,7 +42,10 @@ def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         check_rules(app)
-        yield
+        async with create_task_group() as tasks:
+            await tasks.start(_watch, service.access.perimeter)
+            yield
+            tasks.cancel_scope.cancel()
         await service.limits.close()
         if on_stop is not None:
             on_stop()

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import structlog
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -64,7 +63,7 @@ class Surroundings:
 
         http_requests_in_progress.inc()
         try:
-            refusal = await self._refusal(scope)
+            refusal = self._refusal(scope)
             if refusal is not None:
                 await refusal(scope, receive, send_with_headers)
             else:
@@ -76,10 +75,8 @@ class Surroundings:
             http_requests_total.labels(scope["method"], handler, str(status)).inc()
             http_request_duration_seconds.labels(scope["method"], handler).observe(time.perf_counter() - began)
 
-    async def _refusal(self, scope: Scope) -> ASGIApp | None:
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
         """Return the answer to a request that is not even looked at."""
-        if not self._perimeter.is_fresh:
-            await run_in_threadpool(self._perimeter.refresh)
         client = scope.get("client")
         if client is not None and self._perimeter.is_blocked(client[0]):
             return problem(403, "not_allowed", "this address is blocked")
