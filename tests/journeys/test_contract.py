@@ -5,7 +5,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from fastapi import FastAPI
@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import BaseSchema, Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.openapi import from_asgi
+from schemathesis.python.asgi import ASGIClient
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -39,16 +40,25 @@ def described() -> list[tuple[str, str, GenerationMode]]:
     return found
 
 
+@dataclass(frozen=True)
+class Described:
+    """What the application says of itself, and one open connection to it."""
+
+    schema: BaseSchema
+    client: ASGIClient
+
+
 @pytest.fixture(scope="module")
-def schema(running: Running) -> Iterator[BaseSchema]:
+def api_described(running: Running) -> Iterator[Described]:
     limitless = {"rate_limit_per_minute": 0, "rate_limit_strangers_per_minute": 0}
     app = create_app(replace(running.service, settings=running.service.settings.model_copy(update=limitless)))
-    yield from_asgi("/openapi.json", app)
+    with ASGIClient(app) as client:
+        yield Described(from_asgi("/openapi.json", app), client)
 
 
 @pytest.mark.parametrize(("path", "method", "mode"), described())
 def test_every_answer_is_as_described(
-    schema: BaseSchema, running: Running, path: str, method: str, mode: GenerationMode
+    api_described: Described, running: Running, path: str, method: str, mode: GenerationMode
 ) -> None:
     @settings(
         max_examples=CASES,
@@ -58,8 +68,8 @@ def test_every_answer_is_as_described(
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=schema[path][method].as_strategy(generation_mode=mode))
+    @given(case=api_described.schema[path][method].as_strategy(generation_mode=mode))
     def send(case: Case) -> None:
-        case.call_and_validate(headers={"X-API-Key": running.key}, checks=CHECKS)
+        case.call_and_validate(session=api_described.client, headers={"X-API-Key": running.key}, checks=CHECKS)
 
     send()
