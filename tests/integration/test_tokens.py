@@ -66,6 +66,11 @@ def test_a_wrong_password_gets_no_token(client: TestClient, ada: str) -> None:
         assert (answer.status_code, answer.json()["detail"]) == (401, "the name or the password is wrong")
 
 
+def test_a_name_that_cannot_be_one_is_refused_as_input(client: TestClient, ada: str) -> None:
+    answer = client.post("/api/v1/auth/token", data={"username": "a\0da", "password": PASSWORD})
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:iit:problem:invalid_input")
+
+
 def test_a_refresh_token_is_exchanged_once(client: TestClient, ada: str) -> None:
     first = log_in(client)
     second = client.post("/api/v1/auth/refresh", data={"refresh_token": first["refresh_token"]}).json()

@@ -122,6 +122,8 @@ def test_contributions_add_up_to_the_raw_score(api: TestClient, running: Running
         pytest.param(b'{"features": {"CANARY-VALUE": 1}}', "features", id="an unknown feature"),
         pytest.param(b'{"features": {"age": 1e300}}', "features.age", id="a number too large"),
         pytest.param(b'{"patient_uuid": "x", "as_of": "2999-01-01"}', "patient_uuid", id="an unknown patient"),
+        pytest.param(b'{"patient_uuid": "a\\u0000b"}', "text", id="a NUL"),
+        pytest.param(b'{"patient_uuid": "a\\ud800b"}', "body", id="half a surrogate pair"),
         pytest.param(b"[" * 100_000, "body", id="deep"),
         pytest.param(b"\xff\xfe", "body", id="no UTF-8"),
     ],

@@ -110,7 +110,8 @@ class Tokens:
             row = token_store.find(tx, self.keyring.hashes("refresh", refresh_token))
             if row is not None:
                 token_store.revoke_family(tx, row.family, audit=_event("logout", row.user_name, {}))
-        self.cache.forget()
+        if row is not None:
+            self.cache.forget()
 
     def look_up(self, token: str) -> Found:
         """Return whose an access token is.

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from iit.domain.errors import Conflict, Unavailable
+from iit.domain.errors import Conflict, InvalidInput, Unavailable
 
 Transaction = Connection
 """What store functions are handed: an open transaction. Only `Database.transaction` commits."""
@@ -17,6 +17,7 @@ Transaction = Connection
 _READ_ONLY: Final = "25006"
 _UNAVAILABLE_CLASSES: Final = ("08", "53", "57", "55", "40", "25")  # connection, resources, operator, locks, rollback
 _UNIQUE_VIOLATION: Final = "23505"
+_BAD_TEXT: Final = "22021"  # not in the database's encoding; a NUL is refused by the driver, without a state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class Database:
 
         Raises:
             Unavailable: the database is away, read-only, overloaded or waits on a lock too long.
-            Conflict: a row with the same key exists.
+            Conflict: a row with the same key exists. InvalidInput: a text holds NUL, which PostgreSQL does not keep.
         """
         try:
             with self.engine.begin() as connection:
@@ -107,6 +108,8 @@ def _translated(cause: SQLAlchemyError) -> Exception:
         return Unavailable("the database is read-only", place="database", retry_after_seconds=60)
     if state == _UNIQUE_VIOLATION:
         return Conflict("it exists already", place="database")
+    if isinstance(cause, DataError) and state in (None, _BAD_TEXT):
+        return InvalidInput("holds a character that cannot be kept", place="text")
     if state is None or state[:2] in _UNAVAILABLE_CLASSES:
         return Unavailable("the database cannot answer now", place="database")
     return cause
