@@ -13,6 +13,7 @@ import jwt
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
+from tests.documents import a_document, encoded
 from tests.integration.conftest import PASSWORD, SECRET
 
 from iit.bootstrap import Service
@@ -118,9 +119,10 @@ def test_tokens_end_with_their_user(
 
 
 def test_a_change_of_scope_counts_for_tokens_already_given(client: TestClient, service: Service, ada: str) -> None:
+    service.intake.take_one(encoded(a_document("elsewhere")), who=TESTER)
     pair = log_in(client)
     headers = {"Authorization": f"Bearer {pair['access_token']}"}
-    assert client.get("/api/v1/patients", headers=headers).status_code == 200
+    assert len(client.get("/api/v1/patients", headers=headers).json()["patients"]) == 1
     service.access.users.set_scope("ada", Scope(facilities=frozenset({"X"})), who=TESTER)
     assert client.get("/api/v1/patients", headers=headers).json()["patients"] == []
     with service.database.transaction() as tx:
