@@ -11,10 +11,10 @@ PORT ?= 8000
 TEST_JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix docs bench bench-model lock
+.PHONY: help setup run test test-contract check fix docs bench bench-model lock
 
 help: ## List what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(DEV_STAMP) ## Make the environment with everything for development
 
@@ -23,6 +23,9 @@ run: $(SERVE_STAMP) ## Start the service with a synthetic cohort on http://local
 
 test: $(DEV_STAMP) ## Run all ordinary tests
 	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
+
+test-contract: $(DEV_STAMP) ## Send thousands of generated requests to every route
+	IIT_CONTRACT_CASES=150 $(BIN)/python -m pytest -n $(TEST_JOBS) tests/journeys/test_contract.py
 
 check: $(DEV_STAMP) ## Check format, lint, types, architecture and generated documents; runs all, then counts
 	@bash scripts/check.sh

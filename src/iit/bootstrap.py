@@ -4,6 +4,7 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ from iit.store.anchors import Anchors
 from iit.store.chain import AuditKeys
 from iit.store.database import Database, open_database
 from iit.store.embedded.cluster import Cluster
+from iit.store.limits import Limits, open_limits
 from iit.store.migrate import upgrade
 
 
@@ -52,6 +54,7 @@ class Service:
     database: Database
     access: Access
     audit: Audit
+    limits: Limits
     intake: Intake
     patients: Patients
     predictor: Predictor
@@ -140,6 +143,7 @@ def assemble(settings: Settings, database: Database) -> Service:
             session_idle=timedelta(minutes=settings.session_idle_minutes),
         ),
         audit=Audit(database, Anchors(settings.anchor_folder, database.audit_keys), lambda: datetime.now(zone)),
+        limits=open_limits(_redis_url(settings), time.time),
         intake=Intake(database, zone),
         patients=Patients(database),
         predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone)),
@@ -176,6 +180,10 @@ def _launcher(settings: Settings) -> Callable[[UUID], None]:
     return launch
 
 
+def _redis_url(settings: Settings) -> str | None:
+    return None if settings.redis_url is None else settings.redis_url.get_secret_value()
+
+
 def _metrics_folder() -> Path | None:
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     return Path(folder) if folder else None
@@ -210,6 +218,36 @@ def _secrets(settings: Settings) -> tuple[bytes, ...]:
     if handle is not None:
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(secrets.token_hex(32))
+    return _kept_secrets(path)
+
+
+def rotate_secret(settings: Settings, *, forget: bool) -> int:
+    """Put a new secret before those of the private file and return how many are accepted now.
+
+    Running workers take it up when they are restarted. Keys, sessions and tokens made under the ones before still
+    work, and keys move to the new one when they are used.
+
+    Args:
+        settings: how the service runs.
+        forget: accept the new one only; whatever was not moved by then is refused.
+
+    Raises:
+        InvalidInput: the secret is not kept in the file but given by a setting.
+    """
+    if settings.secret_key is not None:
+        raise InvalidInput("put the new secret before the old one, with a space between", place="IIT_SECRET_KEY")
+    kept = [one.decode() for one in _secrets(settings)]
+    new = kept[:1] if forget else [secrets.token_hex(32), *kept]
+    path = settings.data_dir / "secret_key"
+    with tempfile.NamedTemporaryFile("w", dir=settings.data_dir, delete=False, encoding="ascii") as file:
+        file.write("\n".join(new) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    Path(file.name).replace(path)
+    return len(new)
+
+
+def _kept_secrets(path: Path) -> tuple[bytes, ...]:
     kept = path.read_text(encoding="ascii").split()
     if not kept or min(len(one) for one in kept) < 64:
         raise InvalidInput("holds no complete secret: remove it to have a new one made", place=str(path))

@@ -3,6 +3,7 @@
 import difflib
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -20,6 +21,9 @@ def default_data_dir() -> Path:
         return Path("/var/lib/iit-ml-service")
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "iit-ml-service"
+
+
+_KNOWN_SECRETS = ("changeme", "change-me", "change_me", "your-secret", "your_secret", "example", "placeholder")
 
 
 class Settings(BaseSettings):
@@ -46,7 +50,8 @@ class Settings(BaseSettings):
     secret_key: Annotated[
         SecretStr | None,
         Field(
-            description="Secret of at least 32 characters that keys are hashed with; else one made and kept in a file."
+            description="Secret of at least 32 characters that hashes and signatures depend on; more of them, with "
+            "spaces between, are still accepted after a rotation. Else one is made and kept in the data folder."
         ),
     ] = None
     audit_anchor_dir: Annotated[
@@ -55,6 +60,18 @@ class Settings(BaseSettings):
             description="Folder outside the database for the audit trail's anchors; else `audit` in the data folder."
         ),
     ] = None
+    redis_url: Annotated[
+        SecretStr | None, Field(description="redis:// URL for rate limits shared by all workers; else each counts.")
+    ] = None
+    rate_limit_per_minute: Annotated[
+        int, Field(ge=0, description="Requests a minute of each user or key; 0 is without limit.")
+    ] = 60_000
+    rate_limit_strangers_per_minute: Annotated[
+        int, Field(ge=0, description="Logins and refused requests a minute of each address; 0 is without limit.")
+    ] = 300
+    trusted_proxies: Annotated[
+        str, Field(description="Addresses or networks, with commas, whose X-Forwarded-For and -Proto are believed.")
+    ] = ""
     time_zone: Annotated[str, Field(description="Time zone of the facilities' clocks.")] = "Africa/Lagos"
     log_level: Annotated[str, Field(description="DEBUG, INFO, WARNING or ERROR.")] = "INFO"
     log_file: Annotated[Path | None, Field(description="File for logs besides standard error.")] = None
@@ -102,8 +119,13 @@ class Settings(BaseSettings):
     @field_validator("secret_key")
     @classmethod
     def _strong_secret(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret is not None and (len(secret.get_secret_value()) < 32 or len(set(secret.get_secret_value())) < 10):
+        if secret is None:
+            return secret
+        words = secret.get_secret_value().split()
+        if not words or any(len(word) < 32 or len(set(word)) < 10 for word in words):
             raise ValueError("must have at least 32 characters and must not be a repetition")
+        if any(known in word.lower() for word in words for known in _KNOWN_SECRETS):
+            raise ValueError("must not be an example that others know: make one with `openssl rand -hex 32`")
         return secret
 
     def as_environment(self) -> dict[str, str]:
@@ -115,6 +137,27 @@ class Settings(BaseSettings):
                 shown = value.get_secret_value() if isinstance(value, SecretStr) else value
                 told[f"IIT_{name.upper()}"] = str(shown)
         return told
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return url
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, text: str) -> str:
+        try:
+            _networks_in(text)
+        except ValueError:
+            raise ValueError("holds what is no address and no network such as 10.0.0.0/8") from None
+        return text
+
+    @property
+    def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Networks of the proxies that are believed."""
+        return _networks_in(self.trusted_proxies)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -152,10 +195,11 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises:
         InvalidInput: names every unknown and wrong setting at once, never a value.
     """
-    problems = _unknown_settings(os.environ if environ is None else environ)
+    given = os.environ if environ is None else environ
+    problems = _unknown_settings(given)
     settings: Settings | None = None
     try:
-        settings = Settings()  # type: ignore[call-arg]
+        settings = Settings(**_from_files(given, problems))
     except ValidationError as cause:
         problems += [_problem(dict(error)) for error in cause.errors(include_input=False, include_url=False)]
     if problems or settings is None:
@@ -163,8 +207,35 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
+_SECRETS = ("database_url", "database_owner_url", "redis_url", "secret_key")
+"""Settings that a file may hold: `IIT_<NAME>_FILE` names it."""
+
+
+def _from_files(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
+    """Return the secrets that files hold, and tell of files that cannot be read or contradict a variable."""
+    values: dict[str, Any] = {}
+    for name in _SECRETS:
+        variable = f"IIT_{name.upper()}"
+        path = environ.get(f"{variable}_FILE")
+        if path is None:
+            continue
+        if variable in environ:
+            problems.append(f"{variable}_FILE: {variable} is set too")
+            continue
+        try:
+            values[name] = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            problems.append(f"{variable}_FILE: cannot be read")
+    return values
+
+
+def _networks_in(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(one.strip(), strict=False) for one in text.split(",") if one.strip())
+
+
 def _unknown_settings(environ: Mapping[str, str]) -> list[str]:
     known = {f"IIT_{name.upper()}" for name in Settings.model_fields} | _NOT_SETTINGS
+    known |= {f"IIT_{name.upper()}_FILE" for name in _SECRETS}
     problems = []
     for name in sorted(environ):
         if name.startswith("IIT_") and name not in known:

@@ -122,6 +122,8 @@ def test_contributions_add_up_to_the_raw_score(api: TestClient, running: Running
         pytest.param(b'{"features": {"CANARY-VALUE": 1}}', "features", id="an unknown feature"),
         pytest.param(b'{"features": {"age": 1e300}}', "features.age", id="a number too large"),
         pytest.param(b'{"patient_uuid": "x", "as_of": "2999-01-01"}', "patient_uuid", id="an unknown patient"),
+        pytest.param(b'{"patient_uuid": "a\\u0000b"}', "text", id="a NUL"),
+        pytest.param(b'{"patient_uuid": "a\\ud800b"}', "body", id="half a surrogate pair"),
         pytest.param(b"[" * 100_000, "body", id="deep"),
         pytest.param(b"\xff\xfe", "body", id="no UTF-8"),
     ],
@@ -151,6 +153,12 @@ def test_a_batch_answers_in_order(api: TestClient, document: Path) -> None:
     assert results[0]["patient_uuid"] == uuid_of(document)
     assert results[1]["problem"]["status"] == 404
     assert results[2]["stored"] is True
+
+
+def test_a_batch_without_an_answer_keeps_nothing(api: TestClient) -> None:
+    for asked in ([], [{"patient_uuid": "nobody"}]):
+        answer = api.post("/api/v1/predictions/batch", json=asked)
+        assert (answer.status_code, len(answer.json()["results"])) == (200, len(asked))
 
 
 def test_more_than_a_thousand_in_a_batch_are_refused(api: TestClient) -> None:

@@ -120,6 +120,45 @@ def test_keys_are_made_listed_and_revoked(iit: Command) -> None:
     assert iit("keys", "revoke", key_id).returncode == 11
 
 
+def test_users_are_scoped_listed_and_disabled(iit: Command) -> None:
+    told = iit("users", "set", "ada", "--role", "clinician", "--password", "correct horse battery", "--facility", "A1")
+    assert told.stdout == "ada may log in as clinician and sees A1\n"
+    assert iit("users", "scope", "ada", "--state", "Oyo").stdout == "ada sees Oyo\n"
+    assert iit("users", "disable", "ada").returncode == 0
+    (line,) = [one for one in iit("users", "list").stdout.splitlines() if one.startswith("ada")]
+    assert "disabled" in line
+    assert iit("users", "scope", "nobody").returncode == 11
+
+
+def test_keys_are_narrowed_and_rotated(iit: Command) -> None:
+    key = iit("keys", "create", "--label", "narrow", "--action", "models:read", "--facility", "A1").stdout.strip()
+    new = iit("keys", "rotate", key.split("_")[1], "--overlap-days", "1").stdout.strip()
+    lines = [one for one in iit("keys", "list").stdout.splitlines() if one.endswith("narrow")]
+    assert len(lines) == 2
+    assert all("integration (models:read), sees A1" in one for one in lines)
+    assert new.startswith("iit_")
+    assert new != key
+
+
+def test_addresses_are_blocked_and_the_service_locked(iit: Command) -> None:
+    assert iit("access", "block", "203.0.113.9/24", "--reason", "scan").stdout == "203.0.113.0/24 is blocked\n"
+    assert iit("access", "lock", "--reason", "a stolen key").returncode == 0
+    told = iit("access", "blocked").stdout
+    assert "203.0.113.0/24" in told
+    assert "the service is locked: a stolen key" in told
+    assert iit("access", "unlock").returncode == 0
+    assert iit("access", "unlock").returncode == 13
+    assert iit("access", "unblock", "203.0.113.0/24").returncode == 0
+    assert iit("access", "blocked").stdout == ""
+    assert iit("access", "block", "suspicious_ip").returncode == 10
+
+
+def test_the_secret_is_rotated(iit: Command, data_dir: Path) -> None:
+    assert iit("access", "rotate-secret").stdout.startswith("2 secrets are accepted")
+    assert len((data_dir / "secret_key").read_text().split()) == 2
+    assert iit("access", "rotate-secret", "--forget").stdout.startswith("1 secrets are accepted")
+
+
 def test_the_secret_file_is_private(data_dir: Path) -> None:
     assert (data_dir / "secret_key").stat().st_mode & 0o777 == 0o600
 

@@ -3,19 +3,32 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from anyio import CapacityLimiter, create_task_group, sleep, to_thread
+from anyio.abc import TaskStatus
 from fastapi import FastAPI
 
 from iit import __version__
-from iit.api import analytics, health, jobs, models, patients, predictions, problems
+from iit.api import analytics, health, jobs, keys, models, patients, predictions, problems, tokens
 from iit.api.middleware import Surroundings
 from iit.api.rules import check_rules
 from iit.bootstrap import Service
+from iit.services.perimeter import REFRESH_SECONDS, Perimeter
 
 
 def add_routes(app: FastAPI) -> None:
     """Add the routes of the API to an application."""
-    for module in (predictions, patients, models, jobs, analytics, health):
-        app.include_router(module.router)
+    for module in (predictions, patients, models, jobs, analytics, tokens, keys, health):
+        app.include_router(module.router, responses=problems.PROBLEMS)
+
+
+async def _watch(perimeter: Perimeter, *, task_status: TaskStatus[None]) -> None:
+    """Read what is shut, before the first request and then every few seconds; requests never wait for it."""
+    own_thread = CapacityLimiter(1)
+    await to_thread.run_sync(perimeter.refresh, limiter=own_thread)
+    task_status.started()
+    while True:
+        await sleep(REFRESH_SECONDS)
+        await to_thread.run_sync(perimeter.refresh, limiter=own_thread)
 
 
 def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -> FastAPI:
@@ -29,7 +42,11 @@ def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         check_rules(app)
-        yield
+        async with create_task_group() as tasks:
+            await tasks.start(_watch, service.access.perimeter)
+            yield
+            tasks.cancel_scope.cancel()
+        await service.limits.close()
         if on_stop is not None:
             on_stop()
 
@@ -43,5 +60,10 @@ def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -
     app.state.service = service
     add_routes(app)
     problems.install(app)
-    app.add_middleware(Surroundings, max_body_bytes=service.settings.max_body_bytes)
+    app.add_middleware(
+        Surroundings,
+        max_body_bytes=service.settings.max_body_bytes,
+        perimeter=service.access.perimeter,
+        trusted_proxies=service.settings.trusted_networks,
+    )
     return app

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 
 from iit import __version__
 from iit.api.dependencies import ServiceDep
@@ -19,6 +19,9 @@ from iit.store import migrate
 
 router = APIRouter(tags=["health"])
 
+_STATE = {"application/json": {"schema": {"type": "object", "required": ["status"]}}}
+_STATES: dict[int | str, dict[str, Any]] = {503: {"description": "Something is away", "content": _STATE}}
+
 
 @router.get("/health/live", dependencies=[PUBLIC])
 def live() -> dict[str, str]:
@@ -26,27 +29,27 @@ def live() -> dict[str, str]:
     return {"status": "live"}
 
 
-@router.get("/health/ready", dependencies=[PUBLIC])
+@router.get("/health/ready", dependencies=[PUBLIC], responses=_STATES)
 def ready(service: ServiceDep) -> Response:
     """Tell whether requests can be answered: database, schema and model. 503 if not."""
     checks = _checks(service)
     return _answer({name: check["status"] for name, check in checks.items()}, checks)
 
 
-@router.get("/health", dependencies=[PUBLIC])
+@router.get("/health", dependencies=[PUBLIC], responses=_STATES)
 def health(service: ServiceDep) -> Response:
     """Tell the state in one word, as `/health/ready` does."""
     return _answer({"version": __version__}, _checks(service))
 
 
-@router.get("/health/detailed")
+@router.get("/health/detailed", responses=_STATES)
 def detailed(service: ServiceDep, _who: Annotated[Principal, may(Action.READ_HEALTH)]) -> Response:
     """Tell the state of each dependency with the time it took and the reason."""
     checks = _checks(service)
     return _answer({"version": __version__, "checks": checks}, checks)
 
 
-@router.get("/metrics", dependencies=[PUBLIC])
+@router.get("/metrics", dependencies=[PUBLIC], response_class=PlainTextResponse)
 def metrics(service: ServiceDep) -> Response:
     """Give all figures in Prometheus' text format, of all workers together."""
     kept = exposition(service.gauges.figures)

@@ -1,4 +1,4 @@
-"""What happens around every request: an id, figures, a limit of size, and headers that keep browsers careful."""
+"""What happens around every request: an id, figures, blocked addresses, a limit of size, headers for browsers."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -8,8 +8,11 @@ import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from iit.api.addresses import Networks, take_forwarded
+from iit.api.limits import headers_of
 from iit.api.problems import problem
 from iit.domain.audit import Origin, Purpose, acting_from
+from iit.services.perimeter import Perimeter
 from iit.telemetry import http_request_duration_seconds, http_requests_in_progress, http_requests_total
 
 _CSP = (
@@ -26,15 +29,18 @@ _HEADERS = {
 class Surroundings:
     """ASGI middleware. Counts by route template, never by raw path, so that no id becomes a label."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, perimeter: Perimeter, trusted_proxies: Networks = ()) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._perimeter = perimeter
+        self._trusted_proxies = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        take_forwarded(scope, self._trusted_proxies)
         request_id = uuid4().hex
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -49,16 +55,18 @@ class Surroundings:
                 headers["X-Request-ID"] = request_id
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+                standing = scope.get("state", {}).get("standing")
+                if standing is not None:
+                    headers.update(headers_of(standing))
                 if not scope["path"].startswith("/docs"):
                     headers.setdefault("Content-Security-Policy", _CSP)
             await send(message)
 
         http_requests_in_progress.inc()
         try:
-            if _declared_length(scope) > self._max_body_bytes:
-                await problem(413, "too_large", "the body is larger than this service takes")(
-                    scope, receive, send_with_headers
-                )
+            refusal = self._refusal(scope)
+            if refusal is not None:
+                await refusal(scope, receive, send_with_headers)
             else:
                 with acting_from(_origin(scope, request_id)):
                     await self._app(scope, self._limited(receive), send_with_headers)
@@ -68,6 +76,15 @@ class Surroundings:
             handler = getattr(route, "path", "unmatched")
             http_requests_total.labels(scope["method"], handler, str(status)).inc()
             http_request_duration_seconds.labels(scope["method"], handler).observe(time.perf_counter() - began)
+
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
+        """Return the answer to a request that is not even looked at."""
+        client = scope.get("client")
+        if client is not None and self._perimeter.is_blocked(client[0]):
+            return problem(403, "not_allowed", "this address is blocked")
+        if _declared_length(scope) > self._max_body_bytes:
+            return problem(413, "too_large", "the body is larger than this service takes")
+        return None
 
     def _limited(self, receive: Receive) -> Callable[[], Awaitable[Message]]:
         taken = 0

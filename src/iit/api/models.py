@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from iit.api.dependencies import ServiceDep
@@ -14,6 +14,7 @@ router = APIRouter(prefix="/api/v1/models", tags=["models"])
 
 Reader = Annotated[Principal, may(Action.READ_MODELS)]
 Manager = Annotated[Principal, may(Action.MANAGE_MODELS)]
+Version = Annotated[str, Path(max_length=64, pattern=r"^[^\x00-\x1f/]+$")]
 
 
 @router.get("")
@@ -46,19 +47,19 @@ def roll_back(service: ServiceDep, who: Manager) -> dict[str, Any]:
 
 
 @router.get("/{version}")
-def show_model(version: str, service: ServiceDep, _who: Reader) -> dict[str, Any]:
+def show_model(version: Version, service: ServiceDep, _who: Reader) -> dict[str, Any]:
     """Show a model: what it was made from, label policy, bands, main figures with intervals, limits for service."""
     return service.models.show(version)
 
 
 @router.post("/{version}/promote")
-def promote(version: str, service: ServiceDep, who: Manager, *, force: bool = False) -> dict[str, Any]:
+def promote(version: Version, service: ServiceDep, who: Manager, *, force: bool = False) -> dict[str, Any]:
     """Make a model the champion. With `force`, although the gate objects to it."""
     service.models.promote(version, although_rejected=force, who=who)
     return {"champion": version}
 
 
 @router.get("/{version}/metrics")
-def model_metrics(version: str, service: ServiceDep, _who: Reader) -> dict[str, Any]:
+def model_metrics(version: Version, service: ServiceDep, _who: Reader) -> dict[str, Any]:
     """Show all figures of a model on its test, with intervals: by segment, facility, threshold, beside rivals."""
     return service.models.figures(version)

@@ -6,6 +6,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
 
+from iit.api.answers import (
+    KeptAnswer,
+    PatientAnswer,
+    PatientsAnswer,
+    StoredAnswers,
+    TimelineAnswer,
+    WorklistAnswer,
+    answers,
+)
 from iit.api.dependencies import ServiceDep
 from iit.api.rules import may
 from iit.domain.access import Action, Principal
@@ -21,7 +30,7 @@ Facility = Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00-\x1f]+$"
 _DOCUMENT = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
-@router.post("/patients", status_code=201, openapi_extra=_DOCUMENT)
+@router.post("/patients", status_code=201, openapi_extra=_DOCUMENT, **answers(KeptAnswer, 201))
 async def keep_patient(
     request: Request, service: ServiceDep, who: Annotated[Principal, may(Action.WRITE_PATIENTS)]
 ) -> dict[str, Any]:
@@ -40,7 +49,7 @@ async def keep_patient(
     }
 
 
-@router.get("/patients")
+@router.get("/patients", **answers(PatientsAnswer))
 def list_patients(
     service: ServiceDep,
     who: Reader,
@@ -54,13 +63,13 @@ def list_patients(
     return {"patients": [row._asdict() for row in page.patients], "next_cursor": page.next_cursor}
 
 
-@router.get("/patients/{patient_uuid}")
+@router.get("/patients/{patient_uuid}", **answers(PatientAnswer))
 def get_patient(patient_uuid: Uuid, service: ServiceDep, who: Reader) -> dict[str, Any]:
     """Return a patient with the latest risk."""
     return service.patients.get(patient_uuid, who=who)._asdict()
 
 
-@router.get("/patients/{patient_uuid}/timeline")
+@router.get("/patients/{patient_uuid}/timeline", **answers(TimelineAnswer))
 def get_timeline(patient_uuid: Uuid, service: ServiceDep, who: Reader, as_of: date | None = None) -> dict[str, Any]:
     """Return refill cycles with labels, and facts, as known on a day."""
     timeline = service.patients.timeline(patient_uuid, as_of=as_of, today=service.today(), who=who)
@@ -72,7 +81,7 @@ def get_timeline(patient_uuid: Uuid, service: ServiceDep, who: Reader, as_of: da
     }
 
 
-@router.get("/patients/{patient_uuid}/predictions")
+@router.get("/patients/{patient_uuid}/predictions", **answers(StoredAnswers))
 def get_predictions(
     patient_uuid: Uuid,
     service: ServiceDep,
@@ -84,7 +93,7 @@ def get_predictions(
     return {"predictions": [told(one) for one in rows]}
 
 
-@router.get("/worklist")
+@router.get("/worklist", **answers(WorklistAnswer))
 def get_worklist(
     service: ServiceDep,
     who: Annotated[Principal, may(Action.READ_WORKLIST)],

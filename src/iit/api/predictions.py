@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
+from iit.api.answers import BatchAnswer, PredictionAnswer, StoredAnswer, answers
 from iit.api.dependencies import ServiceDep
 from iit.api.rules import may
 from iit.bootstrap import Service
@@ -109,7 +110,7 @@ def _score(service: Service, data: bytes, explain: int, who: Principal) -> Score
     raise InvalidInput("needs messageData, patient_uuid or features", place="body")
 
 
-@router.post("", openapi_extra=_body(_BODY))
+@router.post("", openapi_extra=_body(_BODY), **answers(PredictionAnswer))
 async def predict(
     request: Request, service: ServiceDep, who: Asker, explain: Explain = 5, *, beside: Beside = False
 ) -> dict[str, Any]:
@@ -126,7 +127,9 @@ async def predict(
     return await run_in_threadpool(work)
 
 
-@router.post("/batch", openapi_extra=_body({"type": "array", "maxItems": _MAX_BATCH, "items": _BODY}))
+@router.post(
+    "/batch", openapi_extra=_body({"type": "array", "maxItems": _MAX_BATCH, "items": _BODY}), **answers(BatchAnswer)
+)
 async def predict_batch(request: Request, service: ServiceDep, who: Asker, explain: Explain = 5) -> dict[str, Any]:
     """Score up to 1,000 of these: an answer or a problem for each, in order; all answers are stored together."""
     data = await request.body()
@@ -147,7 +150,7 @@ async def predict_batch(request: Request, service: ServiceDep, who: Asker, expla
     return await run_in_threadpool(work)
 
 
-@router.get("/{prediction_id}")
+@router.get("/{prediction_id}", **answers(StoredAnswer))
 def get_prediction(
     prediction_id: UUID, service: ServiceDep, who: Annotated[Principal, may(Action.READ_PREDICTIONS)]
 ) -> dict[str, Any]:

@@ -2,17 +2,47 @@
 
 import logging
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from iit.domain.errors import NotAuthenticated, ServiceError, Unavailable
+from iit.domain.errors import NotAuthenticated, RateLimited, ServiceError, Unavailable
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+
+_CHALLENGES = dict.fromkeys(("token_expired", "invalid_token"), 'Bearer realm="iit", error="invalid_token"')
+
+_SCHEMA = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457. Names the place and the reason, never a value.",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "examples": ["urn:iit:problem:not_found"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["place", "reason"],
+                "properties": {"place": {"type": "string"}, "reason": {"type": "string"}},
+            },
+        },
+    },
+}
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": _SCHEMA}}}
+    for status in (400, 401, 403, 404, 409, 413, 422, 429, 503)
+}
+"""What every router documents besides its answers."""
 
 
 def problem(
@@ -43,10 +73,10 @@ async def _service_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ServiceError)  # noqa: S101 - what it was registered for
     errors = [{"place": error.place, "reason": error.reason}] if error.place else None
     answer = problem(error.status, error.kind, error.reason, errors=errors)
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | RateLimited):
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, NotAuthenticated):
-        answer.headers["WWW-Authenticate"] = 'ApiKey realm="iit"'
+        answer.headers["WWW-Authenticate"] = _CHALLENGES.get(error.kind, 'ApiKey realm="iit", Bearer realm="iit"')
     return answer
 
 

@@ -12,6 +12,7 @@ from fastapi.routing import iter_route_contexts
 from fastapi.security import APIKeyHeader, OAuth2PasswordBearer
 from starlette.concurrency import run_in_threadpool
 
+from iit.api.limits import count_principal, count_stranger
 from iit.domain.access import Action, Credential, Principal
 from iit.domain.errors import NotAuthenticated
 from iit.services.access import Access, Shown
@@ -60,7 +61,13 @@ class May(Rule):
         Raises:
             NotAuthenticated: no valid credential. NotAllowed: no right to the action.
         """
-        return await admit(request.app.state.service.access, _shown(key, bearer), self.action)
+        try:
+            who = await admit(request.app.state.service.access, _shown(key, bearer), self.action)
+        except NotAuthenticated:
+            await count_stranger(request)
+            raise
+        await count_principal(request, who)
+        return who
 
 
 def may(action: Action) -> Any:

@@ -4,12 +4,16 @@ from typing import Annotated
 
 import typer
 
+from iit.bootstrap import rotate_secret
 from iit.cli.shared import operator, running, say
+from iit.config import load_settings
 from iit.domain.access import EVERYTHING, Action, Role, Scope
 from iit.services.keys import KeyWish
 
 users = typer.Typer(help="Users of the pages and of tokens.", no_args_is_help=True)
 keys = typer.Typer(help="API keys of programs.", no_args_is_help=True)
+
+access = typer.Typer(help="Who is kept out.", no_args_is_help=True)
 
 Facilities = Annotated[list[str] | None, typer.Option("--facility", help="DATIM code; may be given again.")]
 States = Annotated[list[str] | None, typer.Option("--state", help="State the patients live in; may be given again.")]
@@ -108,6 +112,61 @@ def rotate_key(
     """Make a key like another and print it; the old one ends after some days."""
     with running() as service:
         say(service.access.keys.rotate(key_id, overlap_days=overlap_days, who=operator()))
+
+
+@access.command("lock")
+def lock(reason: Annotated[str, typer.Option(help="For the audit trail and the list.")]) -> None:
+    """Emergency: end all sessions and tokens; until unlocked only administrators may do anything."""
+    with running() as service:
+        service.access.perimeter.lock(reason, who=operator())
+    say("locked: all workers follow within seconds; `iit access unlock` opens again")
+
+
+@access.command("unlock")
+def unlock() -> None:
+    """Open the service again; people log in anew."""
+    with running() as service:
+        service.access.perimeter.unlock(who=operator())
+    say("unlocked")
+
+
+@access.command("block")
+def block(
+    address: Annotated[str, typer.Argument(help="An address or a network such as 192.0.2.0/24.")],
+    reason: Annotated[str, typer.Option(help="For the audit trail and the list.")] = "",
+) -> None:
+    """Keep an address or network out, in all workers within seconds."""
+    with running() as service:
+        network = service.access.perimeter.block(address, reason, who=operator())
+    say(f"{network} is blocked")
+
+
+@access.command("unblock")
+def unblock(address: str) -> None:
+    """Let an address or network in again."""
+    with running() as service:
+        network = service.access.perimeter.unblock(address, who=operator())
+    say(f"{network} is no longer blocked")
+
+
+@access.command("blocked")
+def blocked() -> None:
+    """List what is kept out."""
+    with running() as service:
+        state = service.access.perimeter.state()
+    if state.lock_reason is not None:
+        say(f"the service is locked: {state.lock_reason}")
+    for one in state.blocks:
+        say(f"{one.network:<24} by {one.blocked_by:<16} {one.reason}")
+
+
+@access.command("rotate-secret")
+def rotate(
+    forget: Annotated[bool, typer.Option("--forget", help="Accept the newest one only, no new one is made.")] = False,
+) -> None:
+    """Make a new secret for hashes and signatures; the ones before stay accepted until --forget."""
+    n = rotate_secret(load_settings(), forget=forget)
+    say(f"{n} secrets are accepted; restart the service to take it up")
 
 
 def _scope(facilities: list[str] | None, states: list[str] | None) -> Scope:

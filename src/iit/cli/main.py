@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "outcomes": "monitoring:outcomes",
     "users": "access:users",
     "keys": "access:keys",
+    "access": "access:access",
     "audit": "audit:audit",
     "privacy": "privacy:privacy",
     "db": "operations:database",

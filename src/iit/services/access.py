@@ -112,5 +112,5 @@ def open_access(
             database=database, keyring=keyring, cache=cache, logins=logins, clock=clock,
             lasts=session_lasts, idle=session_idle,
         ),
-        perimeter=Perimeter(database, cache, monotonic),
+        perimeter=Perimeter(database, cache),
     )  # fmt: skip

@@ -1,6 +1,5 @@
 """Who is kept out whatever they show: blocked addresses, and in an emergency everyone but administrators."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
@@ -15,8 +14,8 @@ from iit.store import tokens as token_store
 from iit.store.database import Database
 from iit.store.perimeter import PerimeterRow
 
-FRESH_SECONDS: Final = 2.0
-"""How long a change may take to reach a running worker."""
+REFRESH_SECONDS: Final = 2.0
+"""How often a running worker reads the state."""
 
 _NOTHING: Final = PerimeterRow(None, [])
 _HELD: Final = 10_000
@@ -26,7 +25,6 @@ _HELD: Final = 10_000
 class _Snapshot:
     """What is shut, as read last, and which addresses were judged by it."""
 
-    at: float = float("-inf")
     row: PerimeterRow = _NOTHING
     networks: list[IPv4Network | IPv6Network] = field(default_factory=list)
     judged: dict[str, bool] = field(default_factory=dict)
@@ -34,23 +32,16 @@ class _Snapshot:
 
 @dataclass(frozen=True)
 class Perimeter:
-    """Keeps addresses out and locks the service down; the state is held in memory for two seconds.
+    """Keeps addresses out and locks the service down; each worker reads the state anew every two seconds.
 
     Attributes:
         database: where the state is.
         cache: is told of a lock-down.
-        monotonic: seconds for ageing.
     """
 
     database: Database
     cache: CredentialCache
-    monotonic: Callable[[], float]
     _snapshot: list[_Snapshot] = field(default_factory=lambda: [_Snapshot()], repr=False)
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether what is held was read a moment ago."""
-        return self.monotonic() - self._snapshot[0].at < FRESH_SECONDS
 
     def refresh(self) -> None:
         """Read the state anew; while the database is away, the last one holds."""
@@ -58,11 +49,10 @@ class Perimeter:
         try:
             row = self.state()
         except Unavailable:
-            last.at = self.monotonic()
             return
         same = row == last.row
         networks = last.networks if same else [ip_network(block.network) for block in row.blocks]
-        self._snapshot[0] = _Snapshot(self.monotonic(), row, networks, last.judged if same else {})
+        self._snapshot[0] = _Snapshot(row, networks, last.judged if same else {})
 
     def is_blocked(self, address: str) -> bool:
         """Tell whether an address is kept out, by what is held."""

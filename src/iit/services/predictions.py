@@ -264,6 +264,8 @@ class Predictor:
 
     def keep(self, scored: Sequence[Scored], *, who: Principal) -> list[Prediction]:
         """Keep predictions with their audit events in one transaction and return them marked as stored."""
+        if not scored:
+            return []
         rows = [row_of(one, who.name) for one in scored]
         with self.database.transaction() as tx:
             prediction_store.save(tx, rows, audit=[audit_of(row) for row in rows])

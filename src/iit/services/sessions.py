@@ -75,7 +75,8 @@ class Sessions:
                 who = f"user:{name}"
                 event = AuditEvent(event_type="logout", actor=who, action="execute", target=who)
                 session_store.end(tx, hashes, audit=event)
-        self.cache.forget()
+        if name is not None:
+            self.cache.forget()
 
     def csrf_token(self, token: str) -> str:
         """Return the token that forms of a session must carry."""

@@ -4,6 +4,7 @@ An access token says only whose it is and of which login; rights are looked up, 
 """
 
 import json
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ _TYPE: Final = "at+jwt"  # RFC 9068
 _ALGORITHM: Final = "HS256"
 _LEEWAY_SECONDS: Final = 10  # clocks of several machines
 _MAX_LENGTH: Final = 2048
+_FORM: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _CLAIMS: Final = ("iss", "aud", "typ", "jti", "exp", "iat", "sub", "fam")
 
 
@@ -108,7 +110,8 @@ class Tokens:
             row = token_store.find(tx, self.keyring.hashes("refresh", refresh_token))
             if row is not None:
                 token_store.revoke_family(tx, row.family, audit=_event("logout", row.user_name, {}))
-        self.cache.forget()
+        if row is not None:
+            self.cache.forget()
 
     def look_up(self, token: str) -> Found:
         """Return whose an access token is.
@@ -127,7 +130,7 @@ class Tokens:
     def _claims(self, token: str) -> dict[str, Any]:
         """Return the claims of a token that was signed here, for this, and is in its time."""
         try:
-            if len(token) > _MAX_LENGTH:
+            if len(token) > _MAX_LENGTH or not _FORM.fullmatch(token):
                 raise jwt.InvalidTokenError
             # Keys come from our own list by name; what else the header names (jwk, jku, x5u) is never looked at.
             header = jwt.get_unverified_header(token)

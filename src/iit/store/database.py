@@ -7,10 +7,10 @@ from typing import Final
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from iit.domain.errors import Conflict, ServiceError, Unavailable
+from iit.domain.errors import Conflict, InvalidInput, ServiceError, Unavailable
 from iit.store import chain
 from iit.store.chain import AuditKeys
 from iit.store.pool import PoolSettings as PoolSettings
@@ -21,6 +21,7 @@ Transaction = Connection
 _READ_ONLY: Final = "25006"
 _UNAVAILABLE_CLASSES: Final = ("08", "53", "57", "55", "40", "25")  # connection, resources, operator, locks, rollback
 _UNIQUE_VIOLATION: Final = "23505"
+_BAD_TEXT: Final = "22021"  # not in the database's encoding; a NUL is refused by the driver, without a state
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Database:
 
         Raises:
             Unavailable: the database is away, read-only, overloaded or waits on a lock too long.
-            Conflict: a row with the same key exists.
+            Conflict: a row with the same key exists. InvalidInput: a text holds NUL, which PostgreSQL does not keep.
         """
         try:
             with self.engine.connect() as connection:
@@ -104,6 +105,8 @@ def _translated(cause: SQLAlchemyError | psycopg.Error) -> ServiceError | None:
         return Unavailable("the database is read-only", place="database", retry_after_seconds=60)
     if state == _UNIQUE_VIOLATION:
         return Conflict("it exists already", place="database")
+    if isinstance(cause, DataError) and state in (None, _BAD_TEXT):
+        return InvalidInput("holds a character that cannot be kept", place="text")
     if state is None or state[:2] in _UNAVAILABLE_CLASSES:
         return Unavailable("the database cannot answer now", place="database")
     return None

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, FastAPI, Form, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from iit.api.dependencies import ServiceDep
+from iit.api.limits import address_of, count_stranger
 from iit.api.patients import Facility, Uuid
 from iit.api.rules import PUBLIC
 from iit.bootstrap import Service
@@ -62,7 +63,7 @@ def login_page(request: Request, service: ServiceDep, next_page: Annotated[str, 
     return _page("login.html", request, service, user=None, next_page=_own_path(next_page), failed=None)
 
 
-@router.post("/login", dependencies=[PUBLIC, SAME_SITE])
+@router.post("/login", dependencies=[PUBLIC, SAME_SITE, Depends(count_stranger)])
 def log_in(
     request: Request,
     service: ServiceDep,
@@ -73,7 +74,7 @@ def log_in(
     """Open a session."""
     settings, target = service.settings, _own_path(next_page)
     try:
-        origin = Origin(request.client.host if request.client else "", request.cookies.get(_DEVICE))
+        origin = Origin(address_of(request), request.cookies.get(_DEVICE))
         token = service.access.sessions.open(user_name, password, origin)
     except (NotAuthenticated, RateLimited) as error:
         wait = {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, RateLimited) else None

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import Depends, Form, Request
 
+from iit.api.limits import count_principal
 from iit.api.rules import Rule, admit
 from iit.bootstrap import Service
 from iit.domain.access import Action, Credential, Principal
@@ -38,11 +39,13 @@ class Sees(Rule):
         if not token:
             raise LoginNeeded
         try:
-            return await admit(request.app.state.service.access, Shown(Credential.SESSION, token), self.action)
+            who = await admit(request.app.state.service.access, Shown(Credential.SESSION, token), self.action)
         except NotAuthenticated:
             raise LoginNeeded from None
         except NotAllowed as refusal:
             raise PageRefused(refusal.reason) from None
+        await count_principal(request, who)
+        return who
 
 
 def sees(action: Action) -> Any:

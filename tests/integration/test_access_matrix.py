@@ -1,20 +1,20 @@
 """Every route and every role, as the one table says it; and no route without an entry."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import text
+from tests.integration.conftest import PASSWORD
 
 from iit.api.app import create_app
 from iit.api.rules import PUBLIC, Public, Rule, rules
+from iit.bootstrap import Service
 from iit.domain.access import RIGHTS, Action, Role
 from iit.services.keys import KeyWish
 from iit.testing import TESTER
-from iit.web.pages import add_pages
 from iit.web.rules import Sees
-from tests.journeys.conftest import Running
 
 FILLED = {
     "prediction_id": "00000000-0000-4000-8000-000000000000",
@@ -22,31 +22,6 @@ FILLED = {
     "version": "v0.1",
     "key_id": "nothing",
 }
-
-
-@pytest.fixture(scope="module")
-def app(running: Running) -> FastAPI:
-    app = create_app(running.service)
-    add_pages(app)
-    return app
-
-
-@pytest.fixture(scope="module")
-def client(app: FastAPI) -> Iterator[TestClient]:
-    with TestClient(app, raise_server_exceptions=False, follow_redirects=False) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def key_of(running: Running) -> Callable[[Role], str]:
-    made: dict[Role, str] = {}
-
-    def key(role: Role) -> str:
-        if role not in made:
-            made[role] = running.service.access.keys.create(KeyWish(label="matrix", role=role), who=TESTER)
-        return made[role]
-
-    return key
 
 
 def ruled(app: FastAPI) -> list[tuple[str, str, Rule]]:
@@ -90,11 +65,11 @@ def test_without_a_credential_every_route_that_is_not_public_is_closed(app: Fast
 
 @pytest.mark.parametrize("role", Role)
 def test_each_role_sees_the_pages_of_its_rights_and_no_other(
-    running: Running, app: FastAPI, client: TestClient, role: Role
+    service: Service, app: FastAPI, client: TestClient, role: Role
 ) -> None:
     name = f"matrix.{role.replace('_', '-')}"
-    running.service.access.users.save(name, "correct horse battery", role, who=TESTER)
-    client.post("/login", data={"user_name": name, "password": "correct horse battery"})
+    service.access.users.save(name, PASSWORD, role, who=TESTER)
+    client.post("/login", data={"user_name": name, "password": PASSWORD})
     for method, path, rule in ruled(app):
         if isinstance(rule, Sees):
             answer = client.request(method, path.format(**FILLED))
@@ -102,30 +77,30 @@ def test_each_role_sees_the_pages_of_its_rights_and_no_other(
     client.cookies.clear()
 
 
-def test_a_refusal_is_on_the_audit_trail(running: Running, client: TestClient, key_of: Callable[[Role], str]) -> None:
+def test_a_refusal_is_on_the_audit_trail(service: Service, client: TestClient, key_of: Callable[[Role], str]) -> None:
     answer = client.get("/api/v1/patients", headers={"X-API-Key": key_of(Role.OPERATOR)})
     assert answer.json()["type"] == "urn:iit:problem:not_allowed"
-    with running.service.database.transaction() as tx:
+    with service.database.transaction() as tx:
         row = tx.execute(text("SELECT * FROM audit_logs ORDER BY id DESC LIMIT 1")).one()
     assert (row.event_type, row.outcome, row.target) == ("unauthorized_access", "refused", "action:patients:read")
 
 
-def test_an_application_with_a_route_without_a_rule_does_not_start(running: Running) -> None:
-    app = create_app(running.service)
+def test_an_application_with_a_route_without_a_rule_does_not_start(service: Service) -> None:
+    app = create_app(service)
     app.get("/forgotten")(lambda: "open to all")
     with pytest.raises(RuntimeError, match="/forgotten"), TestClient(app):
         pass
 
 
-def test_a_route_may_be_public_if_it_says_so(running: Running) -> None:
-    app = create_app(running.service)
+def test_a_route_may_be_public_if_it_says_so(service: Service) -> None:
+    app = create_app(service)
     app.get("/open", dependencies=[PUBLIC])(lambda: "open to all")
     with TestClient(app) as client:
         assert client.get("/open").status_code == 200
 
 
-def test_a_narrowed_key_may_do_its_actions_only(running: Running, client: TestClient) -> None:
+def test_a_narrowed_key_may_do_its_actions_only(service: Service, client: TestClient) -> None:
     wish = KeyWish(label="narrow", actions=frozenset({Action.READ_MODELS}))
-    headers = {"X-API-Key": running.service.access.keys.create(wish, who=TESTER)}
+    headers = {"X-API-Key": service.access.keys.create(wish, who=TESTER)}
     assert client.get("/api/v1/models", headers=headers).status_code == 200
     assert client.get("/api/v1/patients", headers=headers).status_code == 403

@@ -1,0 +1,36 @@
+"""Where a request really comes from. What a proxy says counts only if the configuration trusts the proxy."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+from starlette.types import Scope
+
+Networks = Sequence[IPv4Network | IPv6Network]
+
+
+def take_forwarded(scope: Scope, trusted: Networks) -> None:
+    """Set the client (and the scheme) of a request from X-Forwarded-For and -Proto if its peer is a trusted proxy.
+
+    Of the addresses listed, the last that is no trusted proxy counts: what stands before it anybody can write.
+    """
+    peer = scope.get("client")
+    if not trusted or peer is None or not _is_in(peer[0], trusted):
+        return
+    listed = [one.strip() for value in _values(scope, b"x-forwarded-for") for one in value.split(",")]
+    strangers = [one for one in listed if not _is_in(one, trusted)]
+    if strangers:
+        scope["client"] = (strangers[-1], 0)
+    if _values(scope, b"x-forwarded-proto")[-1:] == ["https"]:
+        scope["scheme"] = "https"
+
+
+def _values(scope: Scope, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for header, value in scope["headers"] if header == name]
+
+
+def _is_in(address: str, networks: Networks) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return any(found in network for network in networks)
