@@ -17,6 +17,7 @@ def create() -> FastAPI:
     configure_logging(level=settings.log_level, file=settings.log_file)
     stack = ExitStack()
     running = stack.enter_context(service(settings))
+    stack.enter_context(running.inbox.working())
     running.predictor.warm()
     app = create_app(running, on_stop=stack.close)
     add_pages(app)

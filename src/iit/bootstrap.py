@@ -13,9 +13,13 @@ from zoneinfo import ZoneInfo
 from iit.config import Settings
 from iit.domain.errors import InvalidInput
 from iit.features.registry import FEATURE_NAMES
+from iit.ingest.hl7.header import Rules, Sender, facility_table
+from iit.ingest.hl7.map import Mapper, mapper
 from iit.services.access import Access
 from iit.services.champion import Champion
 from iit.services.contexts import ContextCache
+from iit.services.identities import Identities
+from iit.services.inbox import Inbox
 from iit.services.intake import Intake
 from iit.services.modelling import Modelling
 from iit.services.patients import Patients
@@ -34,6 +38,7 @@ class Service:
     database: Database
     access: Access
     intake: Intake
+    inbox: Inbox
     patients: Patients
     predictor: Predictor
     champion: Champion
@@ -94,6 +99,7 @@ def assemble(settings: Settings, database: Database) -> Service:
         database=database,
         access=Access(database, _pepper(settings), lambda: datetime.now(UTC), time.monotonic),
         intake=Intake(database, zone),
+        inbox=Inbox(database, _hl7_mapper(settings), Identities(_pepper(settings)), lambda: datetime.now(zone)),
         patients=Patients(database),
         predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone)),
         champion=champion,
@@ -101,6 +107,19 @@ def assemble(settings: Settings, database: Database) -> Service:
         scoring=Scoring(database, champion, lambda: _today(zone)),
         metrics_folder=_metrics_folder(),
     )
+
+
+def _hl7_mapper(settings: Settings) -> Mapper:
+    def listed(written: str) -> list[str]:
+        return [one.strip() for one in written.split(",") if one.strip()]
+
+    rules = Rules(
+        ignored=frozenset(listed(settings.hl7_ignored)),
+        processing_ids=frozenset(listed(settings.hl7_processing_ids)),
+        senders=tuple(Sender.parse(one) for one in listed(settings.hl7_senders)),
+        facilities=facility_table(settings.hl7_facilities) if settings.hl7_facilities is not None else {},
+    )
+    return mapper(rules, settings.zone, settings.hl7_codes)
 
 
 def _metrics_folder() -> Path | None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from iit import __version__
-from iit.api import health, models, patients, predictions, problems
+from iit.api import health, hl7, models, patients, predictions, problems
 from iit.api.middleware import Surroundings
 from iit.bootstrap import Service
 
@@ -33,7 +33,7 @@ def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -
         redoc_url=None,
     )
     app.state.service = service
-    for module in (predictions, patients, models, health):
+    for module in (predictions, patients, models, hl7, health):
         app.include_router(module.router)
     problems.install(app)
     app.add_middleware(Surroundings, max_body_bytes=service.settings.max_body_bytes)

@@ -1,6 +1,7 @@
 """`/health` and `/metrics`: for load balancers, supervisors and Prometheus; no key needed, nothing of patients told."""
 
 import time
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -11,7 +12,7 @@ from starlette.responses import JSONResponse
 from iit import __version__
 from iit.api.dependencies import PrincipalDep, ServiceDep
 from iit.bootstrap import Service
-from iit.domain.errors import ServiceError
+from iit.domain.errors import ServiceError, Unavailable
 from iit.store import migrate
 
 router = APIRouter(tags=["health"])
@@ -46,6 +47,8 @@ def detailed(service: ServiceDep, _who: PrincipalDep) -> Response:
 @router.get("/metrics")
 def metrics(service: ServiceDep) -> Response:
     """Give all figures in Prometheus' text format, of all workers together."""
+    with suppress(Unavailable):  # the figures of the inbox stay as they were
+        service.inbox.measure()
     if service.metrics_folder is None:
         return Response(generate_latest(PROCESS_REGISTRY), media_type=CONTENT_TYPE_LATEST)
     registry = CollectorRegistry()

@@ -5,7 +5,7 @@ import sys
 import typer
 
 from iit import __version__
-from iit.cli import access, modelling, operations, records
+from iit.cli import access, hl7, inbox, modelling, operations, records
 from iit.domain.errors import ServiceError
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ app.command("worklist")(modelling.worklist)
 app.add_typer(modelling.models, name="models")
 app.add_typer(access.users, name="users")
 app.add_typer(access.keys, name="keys")
+app.add_typer(hl7.hl7, name="hl7")
+app.add_typer(inbox.inbox, name="inbox")
 app.add_typer(operations.database, name="db")
 app.add_typer(operations.config, name="config")
 app.add_typer(operations.facilities, name="facilities")

@@ -14,7 +14,7 @@ from iit.domain.audit import AuditEvent
 from iit.domain.errors import InvalidInput
 from iit.domain.record import Record
 from iit.features.columns import pack
-from iit.ingest.nmrs import Imported, read_nmrs
+from iit.ingest.nmrs import SOURCE, Imported, read_nmrs
 from iit.ingest.sources import SourceDocument
 from iit.store import records as record_store
 from iit.store.database import Database, Transaction
@@ -215,5 +215,5 @@ def _changed(newest: dict[str, Imported], known: dict[str, StoredState], summary
             continue
         else:
             summary.n_updated += 1
-        writes.append(RecordWrite(one.record.patient, one.record.events, facts, digest))
+        writes.append(RecordWrite(SOURCE, one.record.patient, one.record.events, facts, digest))
     return writes

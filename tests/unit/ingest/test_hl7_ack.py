@@ -8,7 +8,7 @@ from tests.hl7_messages import a_header, a_message
 from iit.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound, Unavailable
 from iit.ingest.hl7.ack import acknowledge, batch_of, code_for
 from iit.ingest.hl7.contents import Item, read_contents
-from iit.ingest.hl7.header import Rules
+from iit.ingest.hl7.header import Rules, Sender
 
 AT = datetime(2024, 3, 1, 10, 15, tzinfo=UTC)
 
@@ -97,10 +97,29 @@ def test_a_type_may_be_acknowledged_and_ignored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("listed", "code"), [("EMR/SYN000001", "AA"), ("EMR/*", "AA"), ("*/SYN000001", "AA"), ("EMR/OTHER", "AR")]
+    ("listed", "code"),
+    [
+        ("EMR/SYN000001", "AA"),
+        ("EMR/*", "AA"),
+        ("*/SYN000001", "AA"),
+        ("EMR/OTHER", "AR"),
+        ("OTHER/*", "AR"),
+        ("EMR/*@10.0.0.0/8", "AA"),
+        ("EMR/*@10.1.2.3", "AA"),
+        ("EMR/*@192.168.0.0/16", "AR"),
+        ("EMR/*@::1", "AR"),
+    ],
 )
 def test_only_listed_senders_are_taken(listed: str, code: str) -> None:
-    assert answer(a_message(), rules=Rules(senders=frozenset({listed})))[1][1] == code
+    rules = Rules(senders=(Sender.parse(listed),))
+    item = read_contents(a_message(), rules, "10.1.2.3").items[0]
+    assert code_for(item.error) == code
+
+
+@pytest.mark.parametrize("written", ["EMR", "/X", "EMR/", "EMR/X@nowhere", ""])
+def test_a_sender_that_is_written_in_another_way_is_refused(written: str) -> None:
+    with pytest.raises(InvalidInput):
+        Sender.parse(written)
 
 
 def test_a_message_without_control_id_is_at_fault() -> None:

@@ -195,9 +195,9 @@ def test_a_corrected_result_is_the_same_result_of_a_later_message() -> None:
     assert first.sequence < second.sequence
 
 
-def test_results_of_no_known_question_make_no_patient() -> None:
-    assert not mapped(an_oru("OBX|1|NM|718-7^Hemoglobin^LN||12||||||F")).makes_patient
-    assert mapped(an_oru("OBX|1|NM|856^VL^CIEL||12||||||F|||20240209")).makes_patient
+def test_results_of_no_known_question_tell_nothing() -> None:
+    assert mapped(an_oru("OBX|1|NM|718-7^Hemoglobin^LN||12||||||F")).facts == ()
+    assert mapped(an_oru("OBX|1|NM|856^VL^CIEL||12||||||F|||20240209")).facts
 
 
 def test_a_sites_own_codes_come_first() -> None:
@@ -272,7 +272,7 @@ def test_drugs_of_several_orders_on_a_day_are_one_pick_up() -> None:
 def test_other_drugs_and_prevention_are_no_pick_up(drug: str) -> None:
     raw = an_rds("ORC|RE|P1|F1", rxd(drug))
     assert of(Kind.PICKUP, raw) == []
-    assert not mapped(raw).makes_patient
+    assert mapped(raw).facts == ()
 
 
 def test_a_cancelled_dispense_is_taken_back() -> None:

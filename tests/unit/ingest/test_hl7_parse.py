@@ -116,6 +116,11 @@ def test_a_line_that_is_no_segment_goes_on_with_the_one_before() -> None:
     assert text_of(a_message("NTE|1||first", "and more"), "NTE", 3) == "first and more"
 
 
+def test_a_segment_keeps_its_name_where_a_broken_line_follows_it() -> None:
+    raw = a_message("NTE", "001||x")
+    assert [segment.name for segment in the_message(raw).segments("NTE")] == ["NTE"]
+
+
 @pytest.mark.parametrize(
     ("charset", "codec"),
     [("", "utf-8"), ("ASCII", "utf-8"), ("UNICODE UTF-8", "utf-8"), ("8859/1", "iso8859-1"), ("8859/15", "iso8859-15")],

@@ -11,8 +11,9 @@ from enum import StrEnum
 from typing import Final
 
 from iit.domain.errors import Conflict, InvalidInput, NotFound, ServiceError
+from iit.ingest.hl7.characters import decode
 from iit.ingest.hl7.header import Header
-from iit.ingest.hl7.parse import Separators
+from iit.ingest.hl7.parse import Message, Separators, split_messages
 
 _DETAILED_SINCE: Final = (2, 5)  # ERR took its present form in version 2.5; before, MSA-3 tells the reason
 _STRUCTURED_SINCE: Final = (2, 4)  # MSH-9.3
@@ -62,6 +63,19 @@ def acknowledge(header: Header, *, at: datetime, error: Exception | None = None)
     segments = [_head("MSH", separators) + separators.field.join(msh).rstrip(separators.field)]
     segments += _outcome(header, code, error, is_detailed=version >= _DETAILED_SINCE)
     return _encoded(segments, header.codec)
+
+
+def outcome_of(acknowledgement: bytes) -> tuple[str, str, str]:
+    """Return code, control id and reason of an acknowledgement.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    message = Message(split_messages(decode(acknowledgement).text)[0])
+    msa, err = message.first("MSA"), message.first("ERR")
+    if msa is None:
+        raise InvalidInput("the answer is no acknowledgement", place="MSA")
+    return msa.text(1), msa.raw(2), (err.text(8) if err is not None else "") or msa.text(3)
 
 
 def batch_of(acknowledgements: list[bytes], header: Header) -> bytes:

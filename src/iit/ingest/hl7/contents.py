@@ -34,18 +34,24 @@ class Contents(NamedTuple):
     is_batch: bool
 
 
-def read_contents(raw: bytes, rules: Rules) -> Contents:
-    """Return what came, at least one item: what cannot be read is one that says so. Never fails."""
+def read_contents(raw: bytes, rules: Rules, address: str | None = None) -> Contents:
+    """Return what came, at least one item: what cannot be read is one that says so. Never fails.
+
+    Args:
+        raw: the bytes of a frame, body or file.
+        rules: what is taken.
+        address: where they came from; None where the sender is known in another way.
+    """
     try:
         text, codec = decode(raw)
         batch = is_batch(text)
         messages = split_messages(text)
     except InvalidInput as error:
         return Contents([Item(salvaged_header(raw), raw, None, error)], is_batch=False)
-    return Contents([_item(lines, codec, rules) for lines in messages], is_batch=batch or len(messages) > 1)
+    return Contents([_item(lines, codec, rules, address) for lines in messages], is_batch=batch or len(messages) > 1)
 
 
-def _item(lines: list[str], codec: str, rules: Rules) -> Item:
+def _item(lines: list[str], codec: str, rules: Rules, address: str | None) -> Item:
     raw = "\r".join(lines).encode(codec)
     try:
         message = Message(lines)
@@ -53,7 +59,7 @@ def _item(lines: list[str], codec: str, rules: Rules) -> Item:
         return Item(salvaged_header(raw), raw, None, error)
     header = header_of(message, codec)
     try:
-        rules.check(header)
+        rules.check(header, address)
     except ServiceError as error:
         return Item(header, raw, None, error)
     return Item(header, raw, message, None)

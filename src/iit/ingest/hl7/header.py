@@ -1,8 +1,11 @@
 """The header of a message: who sends what, and whether it can be taken at all."""
 
+import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from iit.domain.errors import InvalidInput, NotAllowed
@@ -46,6 +49,37 @@ class Header(NamedTuple):
         return f"{self.sending_application}/{self.sending_facility}"
 
 
+class Sender(NamedTuple):
+    """Who may send: application (MSH-3), facility (MSH-4) and network address, None standing for any."""
+
+    application: str | None
+    facility: str | None
+    network: IPv4Network | IPv6Network | None
+
+    @classmethod
+    def parse(cls, written: str) -> "Sender":
+        """Return the sender written `application/facility@network`; `*` stands for any, the network may be missing.
+
+        Raises:
+            InvalidInput: it is written in another way.
+        """
+        names, _, network = written.strip().partition("@")
+        application, slash, facility = names.partition("/")
+        if not slash or not application or not facility:
+            raise InvalidInput("write senders as application/facility or application/facility@network")
+        try:
+            where = ip_network(network) if network else None
+        except ValueError as cause:
+            raise InvalidInput("a sender's network is no address or network") from cause
+        return cls(None if application == "*" else application, None if facility == "*" else facility, where)
+
+    def allows(self, application: str, facility: str, address: str | None) -> bool:
+        """Return whether a message may come from there; an address of None was checked elsewhere."""
+        if self.application not in (None, application) or self.facility not in (None, facility):
+            return False
+        return self.network is None or address is None or ip_address(address) in self.network
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rules:
     """What a site takes in.
@@ -53,20 +87,20 @@ class Rules:
     Attributes:
         ignored: types that are acknowledged and left alone, `ADT^A02` or `VXU^*`; others are refused.
         processing_ids: accepted values of MSH-11: P production, T training, D debugging.
-        senders: accepted pairs of MSH-3 and MSH-4 as `application/facility`, `*` standing for any; empty takes all.
+        senders: who may send; none listed takes all.
         facilities: facility code by MSH-4; one that is not listed is taken as it is.
     """
 
     ignored: frozenset[str] = frozenset()
     processing_ids: frozenset[str] = frozenset({"P", "T", "D"})
-    senders: frozenset[str] = frozenset()
+    senders: tuple[Sender, ...] = ()
     facilities: Mapping[str, str] = field(default_factory=dict)
 
     def ignores(self, header: Header) -> bool:
         """Return whether a message is acknowledged and left alone."""
         return header.kind in self.ignored or f"{header.message_type}^*" in self.ignored
 
-    def check(self, header: Header) -> None:
+    def check(self, header: Header, address: str | None) -> None:
         """Refuse what cannot be taken.
 
         Raises:
@@ -77,7 +111,7 @@ class Rules:
             raise InvalidInput("the control id is missing or too long", place="MSH-10")
         if max(len(header.sending_application), len(header.sending_facility)) > _MAX_NAME:
             raise InvalidInput("a name is too long", place="MSH-3")
-        if not self._knows(header):
+        if not self._knows(header, address):
             raise NotAllowed("the sender is not on the list", place="MSH-3")
         if header.kind not in MAPPED and not self.ignores(header):
             raise NotAllowed("this type of message is not taken", place="MSH-9")
@@ -86,13 +120,25 @@ class Rules:
         if not _VERSION.fullmatch(header.version):
             raise NotAllowed("this version is not taken", place="MSH-12")
 
-    def _knows(self, header: Header) -> bool:
+    def _knows(self, header: Header, address: str | None) -> bool:
         if not self.senders:
             return True
-        application = header.sending_application.partition(header.separators.component)[0]
-        facility = header.sending_facility.partition(header.separators.component)[0]
-        pairs = {f"{application}/{facility}", f"{application}/*", f"*/{facility}"}
-        return bool(pairs & self.senders)
+        sign = header.separators.component
+        application, facility = (name.split(sign)[0] for name in (header.sending_application, header.sending_facility))
+        return any(sender.allows(application, facility, address) for sender in self.senders)
+
+
+def facility_table(path: Path) -> dict[str, str]:
+    """Return facility codes by MSH-4 from a table of two columns, `msh4` and `facility`.
+
+    Raises:
+        InvalidInput: the table cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return {row["msh4"].strip(): row["facility"].strip() for row in csv.DictReader(file)}
+    except (OSError, UnicodeDecodeError, KeyError, AttributeError) as cause:
+        raise InvalidInput("the table must have the columns msh4 and facility", place=str(path)) from cause
 
 
 def header_of(message: Message, codec: str) -> Header:

@@ -54,9 +54,9 @@ class Mapper:
         )
         identifiers = person_of(reading)
         merged, n_of_use = _TAKE[header.message_type](reading)
-        makes_patient = header.message_type in ("ADT", "SIU") or n_of_use > 0
-        facts = {fact.event.source_id: fact for fact in reading.facts}  # of two in one message the last stands
-        return Mapped(facility, identifiers, merged, tuple(facts.values()), makes_patient, tuple(reading.caveats))
+        is_of_use = header.message_type in ("ADT", "SIU") or n_of_use > 0
+        facts = {fact.event.source_id: fact for fact in reading.facts if is_of_use}  # of two the last stands
+        return Mapped(facility, identifiers, merged, tuple(facts.values()), tuple(reading.caveats))
 
     def _facility(self, message: Message) -> str:
         """Return the sender's facility: MSH-4, else its application, by the site's table or as it is."""

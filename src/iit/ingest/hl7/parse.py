@@ -44,7 +44,7 @@ class Segment:
         if line.count(separators.field) > MAX_PARTS:
             raise InvalidInput("a segment has too many fields", place=line[:3])
         fields = line.split(separators.field)
-        self.name = fields[0]
+        self.name = line[:3]
         if self.name in ("MSH", "BHS", "FHS"):
             fields.insert(1, separators.field)
         self._fields = fields

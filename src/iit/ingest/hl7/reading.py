@@ -57,8 +57,8 @@ class Mapped(NamedTuple):
         facility: code of the facility that a new patient belongs to.
         identifiers: of the person, the surest first.
         merged: identifiers of another record of the same person, that this one takes over.
-        facts: what it tells.
-        makes_patient: whether an unknown person becomes a patient by it.
+        facts: what it tells; nothing where it is of no use, such as results of other tests: nobody becomes a patient by
+            it.
         caveats: reasons of what was left out, good for counting.
     """
 
@@ -66,7 +66,6 @@ class Mapped(NamedTuple):
     identifiers: tuple[Identifier, ...]
     merged: tuple[Identifier, ...]
     facts: tuple[Fact, ...]
-    makes_patient: bool
     caveats: tuple[str, ...]
 
     def __repr__(self) -> str:
