@@ -10,7 +10,7 @@ PORT ?= 8000
 TEST_JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix docs lock
+.PHONY: help setup run test fuzz test-inbox check fix docs lock
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -22,6 +22,12 @@ run: $(SERVE_STAMP) ## Start the service with a synthetic cohort on http://local
 
 test: $(DEV_STAMP) ## Run all ordinary tests
 	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
+
+fuzz: $(DEV_STAMP) ## Try a million spoilt HL7 messages
+	FUZZ_INPUTS=1000000 $(BIN)/python -m pytest -n 0 tests/unit/ingest/test_hl7_fuzz.py
+
+test-inbox: $(DEV_STAMP) ## Kill listener and workers 1,000 times and PostgreSQL 100 times under load
+	INBOX_KILLS=1000 POSTGRES_KILLS=100 $(BIN)/python -m pytest -n 0 tests/integration/test_inbox_kills.py
 
 check: $(DEV_STAMP) ## Check format, lint, types, architecture and generated documents; runs all, then counts
 	@bash scripts/check.sh

@@ -76,8 +76,9 @@ class Frames:
             if end < 0 or end - start > self._most_bytes:
                 del self._buffer[:start]
                 return
-            yield bytes(self._buffer[start + 1 : end])
+            frame = bytes(self._buffer[start + 1 : end])
             del self._buffer[: end + 1]
+            yield frame
 
 
 @dataclass(frozen=True)
@@ -268,8 +269,9 @@ class Sender:
         try:
             self._socket.sendall(START + raw + END)
             while data := self._socket.recv(_CHUNK_BYTES):
-                for answer in self._frames.feed(data):
-                    return answer
+                answers = list(self._frames.feed(data))
+                if answers:
+                    return answers[0]
         except OSError as cause:
             raise Unavailable("no answer came", place="receiver") from cause
         raise Unavailable("the connection was closed", place="receiver")
