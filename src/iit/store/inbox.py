@@ -76,10 +76,11 @@ def add(tx: Transaction, arrivals: Sequence[Arrival], *, received: datetime, aud
         return {}
     statement = insert(inbox).on_conflict_do_nothing(index_elements=list(Key._fields))
     tx.execute(statement, [_row(arrival, received) for _, arrival in sorted(fresh.items())])
-    controls = [key.control_id for key in fresh]
-    query = select(inbox.c.sender, inbox.c.control_id, inbox.c.content_hash, inbox.c.received_at)
     rows = tx.execute(
-        query.where(inbox.c.sender.in_({key.sender for key in fresh})).where(inbox.c.control_id.in_(controls))
+        select(inbox.c.sender, inbox.c.control_id, inbox.c.content_hash, inbox.c.received_at)
+        .where(inbox.c.sender.in_({key.sender for key in fresh}))
+        .where(inbox.c.control_id.in_([key.control_id for key in fresh]))
+        .where(inbox.c.content_hash.in_([key.content_hash for key in fresh]))
     )
     audit_trail.write(tx, audit)
     found = {Key(row.sender, row.control_id, bytes(row.content_hash)): row.received_at for row in rows}

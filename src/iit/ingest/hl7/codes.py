@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from iit.domain.errors import InvalidInput
 from iit.domain.vocabulary import Kind
+from iit.ingest.hl7.parse import Separators
 from iit.ingest.nmrs.scalars import normal, words
 
 SUPPLY_DAYS: Final = "SUPPLY_DAYS"
@@ -46,7 +47,10 @@ class Question(NamedTuple):
 
 
 class Codes:
-    """Questions by code and by name."""
+    """Questions by code and by name.
+
+    `remembered` is for readers: what they made of fields as written, since senders write few of them many times.
+    """
 
     def __init__(self, rows: Iterable[dict[str, str]]) -> None:
         """Take the rows of a table; of two rows for one code the first counts.
@@ -54,6 +58,7 @@ class Codes:
         Raises:
             InvalidInput: a row is not as it must be.
         """
+        self.remembered: dict[tuple[str, Separators], Question | None] = {}
         self._by_code: dict[tuple[str, str], Question] = {}
         self._by_name: dict[str, Question] = {}
         for number, row in enumerate(rows, 2):

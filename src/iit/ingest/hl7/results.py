@@ -12,6 +12,7 @@ from iit.ingest.nmrs.scalars import number
 _FINAL: Final = frozenset({"F", "C", "A", "U", ""})  # HL7 table 0085: final, corrected, some final, changed to final
 _WITHDRAWN: Final = frozenset({"D", "W", "X"})  # deleted, wrong patient or test, cannot be had
 
+_REMEMBERED: Final = 10_000
 _CODED: Final = frozenset({"CE", "CF", "CNE", "CWE"})
 
 
@@ -33,6 +34,16 @@ def take_results(reading: Reading) -> int:
 
 def question_of(obx: Segment, reading: Reading) -> Question | None:
     """Return what an observation is about: by its code, its other code, or its name."""
+    known = reading.codes.remembered
+    written = obx.raw(3), reading.message.separators
+    if written not in known:
+        if len(known) >= _REMEMBERED:
+            known.clear()
+        known[written] = _question_of(obx, reading)
+    return known[written]
+
+
+def _question_of(obx: Segment, reading: Reading) -> Question | None:
     for at in (1, 4):
         code, name, system = obx.text(3, at), obx.text(3, at + 1), obx.text(3, at + 2)
         if code or name:
