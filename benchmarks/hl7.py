@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -83,8 +84,6 @@ def send(port: int, first: int, until: float) -> int:
 
 def send_with_many(port: int, first: int, until: float, result: "multiprocessing.Queue[int]") -> None:
     """Send over many connections from one process."""
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         done = pool.map(lambda i: send(port, first + 1_000_000 * i, until), range(CONNECTIONS))
         result.put(sum(done))
@@ -97,12 +96,12 @@ def acknowledged_a_second() -> tuple[float, float]:
     with Cluster(folder).running() as urls:
         upgrade(urls.owner_url, feature_names=FEATURE_NAMES)
         with Processes(urls.app_url) as processes:
-            time.sleep(3)
+            processes.wait_until_listening()
             began = time.monotonic()
             result: multiprocessing.Queue[int] = multiprocessing.Queue()
             load = multiprocessing.Process(target=send_with_many, args=(processes.port, 0, began + 10, result))
             load.start()
-            n = result.get()
+            n = result.get(timeout=60)
             took = time.monotonic() - began
             load.join()
             inbox = make_inbox(urls.app_url)

@@ -91,6 +91,19 @@ class Processes:
         process.start()
         self.running[name] = process
 
+    def wait_until_listening(self, seconds: float = 30.0) -> None:
+        """Return when the listener takes connections."""
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                Sender("127.0.0.1", self.port).__exit__()
+            except Unavailable:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
     def kill(self, name: str) -> None:
         self.running[name].kill()
         self.running[name].join()

@@ -6,7 +6,7 @@ the person is true since it was first told. A fact that was taken back keeps its
 bring it back.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy import delete, func, select, text, update
@@ -17,7 +17,7 @@ from iit.domain.record import Event
 from iit.domain.vocabulary import CODED
 from iit.store import audit as audit_trail
 from iit.store.database import Transaction
-from iit.store.records import RETRACTED, lock, rebuild
+from iit.store.records import RETRACTED, lock, lock_all, rebuild
 from iit.store.schema import events, facilities, patient_identifiers, patients, records
 
 _LOCKS: Final = 4_927_006  # class of the advisory locks of identifiers; any number that no one else takes
@@ -58,8 +58,7 @@ class Delta(NamedTuple):
 
 def lock_identifiers(tx: Transaction, hashes: Iterable[bytes]) -> None:
     """Keep others from deciding whose these identifiers are, until the end of the transaction."""
-    for number in sorted({int.from_bytes(one[:4], "big", signed=True) for one in hashes}):
-        tx.execute(select(func.pg_advisory_xact_lock(_LOCKS, number)))
+    lock_all(tx, _LOCKS, (int.from_bytes(one[:4], "big", signed=True) for one in hashes))
 
 
 def patients_by_identifier(tx: Transaction, hashes: Sequence[bytes]) -> dict[bytes, str]:
@@ -86,14 +85,26 @@ def merge(tx: Transaction, deltas: Sequence[Delta], *, source: str, audit: Audit
     touched = {delta.patient_uuid for delta in deltas} | {uuid for delta in deltas for uuid in delta.adopted}
     lock(tx, touched)
     _make_patients(tx, deltas)
-    for delta in deltas:
-        _upsert(tx, delta)
-        for uuid in delta.adopted:
-            _adopt(tx, uuid, delta.patient_uuid, source)
-        _name(tx, delta)
+    for together in _until_adoptions(deltas):
+        _upsert(tx, together)
+        for uuid in together[-1].adopted:
+            _adopt(tx, uuid, together[-1].patient_uuid, source)
+        _name(tx, together)
     remaining = known_patients(tx, sorted(touched))
     rebuild(tx, sorted(remaining))
     audit_trail.write(tx, audit)
+
+
+def _until_adoptions(deltas: Sequence[Delta]) -> Iterator[list[Delta]]:
+    """Yield the deltas in runs, each ending with one that takes another patient over, or with the last."""
+    run: list[Delta] = []
+    for delta in deltas:
+        run.append(delta)
+        if delta.adopted:
+            yield run
+            run = []
+    if run:
+        yield run
 
 
 def _make_patients(tx: Transaction, deltas: Sequence[Delta]) -> None:
@@ -139,9 +150,10 @@ _MOVE: Final = text(
 )
 
 
-def _upsert(tx: Transaction, delta: Delta) -> None:
-    if delta.facts:
-        tx.execute(_UPSERT, [_row(delta.patient_uuid, fact) for fact in delta.facts])
+def _upsert(tx: Transaction, deltas: Sequence[Delta]) -> None:
+    rows = [_row(delta.patient_uuid, fact) for delta in deltas for fact in delta.facts]
+    if rows:
+        tx.execute(_UPSERT, rows)
 
 
 def _row(patient_uuid: str, fact: DeltaFact) -> dict[str, object]:
@@ -170,8 +182,9 @@ def _adopt(tx: Transaction, of: str, to: str, source: str) -> None:
         tx.execute(delete(patients).where(patients.c.patient_uuid == of))
 
 
-def _name(tx: Transaction, delta: Delta) -> None:
-    if not delta.identifiers:
+def _name(tx: Transaction, deltas: Sequence[Delta]) -> None:
+    named = {one: delta.patient_uuid for delta in deltas for one in delta.identifiers}
+    if not named:
         return
     statement = insert(patient_identifiers)
     tx.execute(
@@ -180,5 +193,5 @@ def _name(tx: Transaction, delta: Delta) -> None:
             set_={"patient_uuid": statement.excluded.patient_uuid},
             where=patient_identifiers.c.patient_uuid != statement.excluded.patient_uuid,
         ),
-        [{"identifier_hash": one, "patient_uuid": delta.patient_uuid} for one in sorted(delta.identifiers)],
+        [{"identifier_hash": one, "patient_uuid": uuid} for one, uuid in sorted(named.items())],
     )

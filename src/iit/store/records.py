@@ -64,11 +64,18 @@ def states(tx: Transaction, patient_uuids: Sequence[str]) -> dict[str, StoredSta
 
 def lock(tx: Transaction, patient_uuids: Iterable[str]) -> None:
     """Keep other writers from these patients, known or not, until the end of the transaction."""
-    numbers = sorted({int.from_bytes(sha256(uuid.encode()).digest()[:4], "big", signed=True) for uuid in patient_uuids})
-    if numbers:
+    lock_all(
+        tx, _LOCKS, (int.from_bytes(sha256(uuid.encode()).digest()[:4], "big", signed=True) for uuid in patient_uuids)
+    )
+
+
+def lock_all(tx: Transaction, of: int, numbers: Iterable[int]) -> None:
+    """Take the advisory locks of a class and these numbers, in one order everywhere, for this transaction."""
+    ordered = sorted(set(numbers))
+    if ordered:
         tx.execute(
-            text("SELECT pg_advisory_xact_lock(:class, number) FROM unnest(cast(:numbers AS int[])) AS number"),
-            {"class": _LOCKS, "numbers": numbers},
+            text("SELECT pg_advisory_xact_lock(:of, number) FROM unnest(cast(:numbers AS int[])) AS number"),
+            {"of": of, "numbers": ordered},
         ).all()
 
 
