@@ -194,3 +194,19 @@ def test_wrong_settings_of_messages_stop_the_start(iit: Command, name: str, valu
     told = iit("inbox", "list", **{name: value})
     assert told.returncode == 10
     assert "Traceback" not in told.stderr
+
+
+def test_files_of_messages_are_imported(iit: Command, tmp_path: Path) -> None:
+    (tmp_path / "two.hl7").write_bytes(
+        a_message(a_person("CLI-2"), "PV1|1|O", kind="ADT^A04", control_id="I1") + a_message(control_id="I2")
+    )
+    (tmp_path / "other.pdf").write_bytes(b"%PDF")
+    errors = tmp_path / "rejected.ndjson"
+    told = iit("import", str(tmp_path), "--source", "hl7", "--errors", str(errors), "--json")
+    summary = json.loads(told.stdout)
+    assert (summary["read"], summary["taken"], summary["rejected"]) == (2, 1, 1)
+    assert summary["rejections"] == [{"place": f"{tmp_path}/two.hl7:2", "reason": "the segment is missing"}]
+    assert json.loads(errors.read_text())["document"].startswith("MSH|")
+    assert errors.stat().st_mode & 0o777 == 0o600
+    again = iit("import", str(tmp_path), "--source", "hl7")
+    assert again.stdout.startswith("2 read, 1 taken, 0 merged, 1 rejected")
