@@ -28,7 +28,7 @@ from tests.hl7_messages import a_message, a_person
 from tests.integration.inbox_processes import Processes, make_inbox
 
 AT = datetime(2024, 6, 1, tzinfo=UTC)
-SECONDS = 3.0
+SECONDS = 1.0
 CONNECTIONS = 64
 
 

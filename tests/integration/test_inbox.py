@@ -21,7 +21,8 @@ from iit.ingest.hl7.header import Rules
 from iit.ingest.hl7.map import mapper
 from iit.ingest.hl7.reading import Identifier
 from iit.services.identities import Identities
-from iit.services.inbox import BATCH, Frame, Inbox
+from iit.services.inbox import Frame, Inbox
+from iit.services.inbox_work import BATCH
 from iit.services.intake import Intake
 from iit.store import inbox as inbox_store
 from iit.store import patients as patient_store

@@ -11,7 +11,8 @@ from iit.domain.errors import InvalidInput
 from iit.ingest.hl7.ack import outcome_of
 from iit.ingest.hl7.contents import read_contents
 from iit.ingest.hl7.header import Rules
-from iit.services.inbox import BATCH, Frame
+from iit.services.inbox import Frame
+from iit.services.inbox_work import BATCH
 
 SUFFIXES = frozenset({".hl7", ".er7", ".txt"})
 

@@ -5,32 +5,28 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from threading import Event, Thread
 from typing import Final, NamedTuple
 
 from iit.domain.audit import AuditEvent
-from iit.domain.errors import InvalidInput, NotAllowed, NotFound, ServiceError, Unavailable
+from iit.domain.errors import InvalidInput, NotFound, ServiceError, Unavailable
 from iit.ingest.hl7.ack import acknowledge, batch_of, code_for
 from iit.ingest.hl7.contents import Contents, Item, read_contents
-from iit.ingest.hl7.header import MAPPED, salvaged_header
+from iit.ingest.hl7.header import salvaged_header
 from iit.ingest.hl7.map import Mapper
-from iit.ingest.hl7.reading import SOURCE, Mapped
 from iit.ingest.hl7.strict import validate
 from iit.services.identities import Identities
-from iit.store import deltas as delta_store
+from iit.services.inbox_work import Worker, WorkSummary, type_label
 from iit.store import inbox as inbox_store
-from iit.store.database import Database, Transaction
-from iit.store.inbox import Arrival, InboxRow, Key, Waiting
+from iit.store.database import Database
+from iit.store.inbox import Arrival, InboxRow, Key
 from iit.telemetry import inbox_depth, inbox_oldest_seconds, messages_total
 
 log = logging.getLogger(__name__)
 
-BATCH: Final = 100  # messages a transaction: one commit for many, and short enough to repeat one by one
-PAUSES: Final = (timedelta(seconds=1), timedelta(seconds=10))  # after the first and second failure; the third is final
 _IDLE_SECONDS: Final = 0.25
 _AWAY_SECONDS: Final = 1.0
-OTHER: Final = "other"
 
 
 class Frame(NamedTuple):
@@ -53,15 +49,6 @@ class _Judged(NamedTuple):
     item: Item
     error: Exception | None
     arrival: Arrival | None
-
-
-@dataclass
-class WorkSummary:
-    """What became of the messages worked on."""
-
-    n_done: int = 0
-    n_failed: int = 0
-    n_dead: int = 0
 
 
 class Depth(NamedTuple):
@@ -110,22 +97,12 @@ class Inbox:
         return acknowledge(salvaged_header(head), at=self.clock(), error=error)
 
     def work(self) -> WorkSummary:
-        """Work on all messages that are due, those of a patient in the order they came.
-
-        A message that fails rests, with those of its patient behind it, and is dead after three failures or when it
-        can never succeed; all others go on.
+        """Work on all messages that are due.
 
         Raises:
             Unavailable: the database is away; what was not done is still there.
         """
-        summary = WorkSummary()
-        with self.database.transaction() as tx:
-            if not inbox_store.has_due(tx, now=self.clock()):
-                return summary
-        for shard in range(inbox_store.SHARDS):
-            while self._work_on(shard, summary) == BATCH:
-                pass
-        return summary
+        return Worker(self.database, self.mapper, self.identities, self.clock).work()
 
     def rows(self, *, state: str | None = None, limit: int = 100) -> list[InboxRow]:
         """Return messages without their content, newest first."""
@@ -250,75 +227,6 @@ class Inbox:
         with self.database.transaction() as tx:
             return inbox_store.add(tx, arrivals, received=now, audit=event)
 
-    def _work_on(self, shard: int, summary: WorkSummary) -> int:
-        """Work on the due messages of a shard, as many as go in one transaction; return how many there were."""
-        due: list[Waiting] = []
-        try:
-            with self.database.transaction() as tx:
-                if not inbox_store.claim_shard(tx, shard):
-                    return 0
-                due = inbox_store.due(tx, shard, now=self.clock(), limit=BATCH)
-                if due:
-                    self._process(tx, due)
-        except Unavailable:
-            raise
-        except Exception:  # the rim of a job: one of them spoils the rest, so each goes alone
-            if not due:
-                raise
-            self._one_by_one(shard, due, summary)
-        else:
-            self._count(due, "done", summary)
-        return len(due)
-
-    def _one_by_one(self, shard: int, due: list[Waiting], summary: WorkSummary) -> None:
-        resting: set[bytes] = set()
-        for message in due:
-            if message.patient_key not in resting and self._alone(shard, message, summary):
-                resting.add(message.patient_key)
-
-    def _alone(self, shard: int, message: Waiting, summary: WorkSummary) -> bool:
-        """Work on one message; return whether it failed and will be tried again."""
-        try:
-            with self.database.transaction() as tx:
-                found = inbox_store.one_due(tx, message.id) if inbox_store.claim_shard(tx, shard) else None
-                if found is None:
-                    return False  # another worker has it
-                self._process(tx, [found])
-        except Unavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 - the rim of a message; `_fail` tells what happened
-            return self._fail(message, error, summary)
-        self._count([message], "done", summary)
-        return False
-
-    def _process(self, tx: Transaction, due: list[Waiting]) -> None:
-        mapped = [self.mapper.map_raw(bytes(one.raw), received=one.received_at) for one in due]
-        told: list[Mapped] = [one for one in mapped if one is not None]
-        event = AuditEvent(event_type="records_merged", actor="inbox", action="update", target="patients",
-                           detail={"n": len(told)})  # fmt: skip
-        delta_store.merge(tx, self.identities.deltas(tx, told), source=SOURCE, audit=event)
-        inbox_store.finish(tx, [one.id for one in due], now=self.clock())
-
-    def _fail(self, message: Waiting, error: Exception, summary: WorkSummary) -> bool:
-        """Note a failure; return whether the message will be tried again."""
-        is_hopeless = isinstance(error, InvalidInput | NotAllowed)
-        if not isinstance(error, ServiceError):
-            log.error("message could not be worked on", exc_info=error)
-        reason = str(error) if isinstance(error, ServiceError) else f"the service failed: {type(error).__name__}"
-        now = self.clock()
-        rests = not is_hopeless and message.tries < len(PAUSES)
-        with self.database.transaction() as tx:
-            next_try = now + PAUSES[message.tries] if rests else None
-            inbox_store.fail(tx, message.id, error=reason, next_try=next_try, now=now)
-        self._count([message], "failed" if rests else "dead", summary)
-        return rests
-
-    def _count(self, messages: Sequence[Waiting], result: str, summary: WorkSummary) -> None:
-        for message in messages:
-            messages_total.labels(_type_label(message.message_type), result).inc()
-        name = f"n_{result}"
-        setattr(summary, name, getattr(summary, name) + len(messages))
-
 
 def _answer(contents: Contents, group: list[_Judged], kept: "dict[Key, datetime | Exception]", now: datetime) -> bytes:
     answers = []
@@ -327,11 +235,6 @@ def _answer(contents: Contents, group: list[_Judged], kept: "dict[Key, datetime 
         if one.arrival is not None:
             fate = kept[one.arrival.key]
             at, error = (now, fate) if isinstance(fate, Exception) else (fate, None)
-        messages_total.labels(_type_label(one.item.header.kind), code_for(error)).inc()
+        messages_total.labels(type_label(one.item.header.kind), code_for(error)).inc()
         answers.append(acknowledge(one.item.header, at=at, error=error))
     return batch_of(answers, group[0].item.header) if contents.is_batch else answers[0]
-
-
-def _type_label(kind: str) -> str:
-    """Return a type of message as a label: senders must not be able to make new ones."""
-    return kind if kind in MAPPED else OTHER
