@@ -89,6 +89,7 @@ def codes(own: Path | None = None) -> Codes:
     return Codes([*(_own_rows(own) if own is not None else []), *_table("codes.csv")])
 
 
+@lru_cache(maxsize=4096)
 def agents_of(code: str, name: str) -> frozenset[str]:
     """Return the antiretroviral agents that a drug's code or name stands for."""
     told = _REGIMEN_AGENTS.get(code)

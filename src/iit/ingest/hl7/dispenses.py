@@ -18,9 +18,9 @@ from iit.ingest.hl7.codes import SUPPLY_DAYS, agents_of, is_treatment, regimen_o
 from iit.ingest.hl7.parse import Segment
 from iit.ingest.hl7.reading import NO_VALUE, Reading
 from iit.ingest.hl7.results import question_of, value_of
-from iit.ingest.nmrs.scalars import normal, number, words
+from iit.ingest.nmrs.scalars import normal, number
 
-_PREVENTION: Final = frozenset({"prep", "pep", "prophylaxis"})
+_PREVENTION: Final = re.compile(r"\b(prep|pep|prophylaxis)\b", re.ASCII | re.I)
 _CANCELLED: Final = frozenset({"CA", "OC", "CR"})  # HL7 table 0119
 _DAYS_IN: Final = {"d": 1.0, "day": 1.0, "days": 1.0, "w": 7.0, "wk": 7.0, "week": 7.0, "weeks": 7.0,
                    "l": 30.0, "mo": 30.0, "month": 30.0, "months": 30.0}  # fmt: skip
@@ -100,7 +100,7 @@ def _lines(group: _Group, reading: Reading) -> Iterator[_Line]:
     for drug in group.of("RXE" if is_order else "RXD"):
         code, name = drug.text(2), f"{drug.text(2)} {drug.text(2, 2)}"
         agents = agents_of(code, name)
-        if not agents or words(" ".join((name, drug.raw(9), drug.raw(7)))) & _PREVENTION:
+        if not agents or _PREVENTION.search(" ".join((name, drug.raw(9), drug.raw(7)))):
             continue
         on = reading.day(drug.text(18 if is_order else 3))
         if on is None:

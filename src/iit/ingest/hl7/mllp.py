@@ -109,6 +109,7 @@ class Listener:
         self._limits = limits or Limits()
         self._waiting: asyncio.Queue[tuple[Received, asyncio.Future[bytes]]] = asyncio.Queue()
         self._readers: set[asyncio.Task[None]] = set()
+        self._idle: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
 
     async def run(
@@ -142,6 +143,8 @@ class Listener:
         self._stopping.set()
 
     async def _drain(self) -> None:
+        for task in list(self._idle):
+            task.cancel()
         tasks = list(self._readers)
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=self._limits.drain_seconds)
@@ -174,7 +177,8 @@ class Listener:
                 return
             whole = list(frames.feed(data))
             if whole:
-                answers = await asyncio.gather(*(self._answer(Received(raw, address)) for raw in whole))
+                waiting = [self._put(Received(raw, address)) for raw in whole]
+                answers = [await one for one in waiting]
                 writer.write(b"".join(START + answer + END for answer in answers))
                 await writer.drain()
                 deadline = None
@@ -189,23 +193,24 @@ class Listener:
 
     async def _next(self, reader: asyncio.StreamReader, frames: Frames, deadline: float | None) -> bytes:
         """Return the next bytes; none at the end, or when the listener stops and no frame is open."""
-        loop = asyncio.get_running_loop()
-        until = deadline if deadline is not None else loop.time() + self._limits.idle_seconds
-        reading = asyncio.ensure_future(reader.read(_CHUNK_BYTES))
-        stopping = asyncio.ensure_future(self._stopping.wait())
+        task = asyncio.current_task()
+        until = deadline if deadline is not None else asyncio.get_running_loop().time() + self._limits.idle_seconds
+        if not frames.is_open:
+            if self._stopping.is_set() or task is None:
+                return b""
+            self._idle.add(task)
         try:
-            waits = {reading} if frames.is_open else {reading, stopping}
             async with asyncio.timeout_at(until):
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            return reading.result() if reading.done() else b""
+                return await reader.read(_CHUNK_BYTES)
         finally:
-            reading.cancel()
-            stopping.cancel()
+            if task is not None:
+                self._idle.discard(task)
 
-    async def _answer(self, received: Received) -> bytes:
+    def _put(self, received: Received) -> asyncio.Future[bytes]:
+        """Have a frame handed on; return what will be its answer."""
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        await self._waiting.put((received, answer))
-        return await answer
+        self._waiting.put_nowait((received, answer))
+        return answer
 
     async def _hand_on(self) -> None:
         while True:
