@@ -18,6 +18,7 @@ def create() -> FastAPI:
     stack = ExitStack()
     running = stack.enter_context(service(settings))
     running.audit.note_start(sorted(settings.model_fields_set))
+    stack.enter_context(running.inbox.working())
     running.predictor.warm()
     running.jobs.resume()
     app = create_app(running, on_stop=stack.close)

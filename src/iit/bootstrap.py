@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo
 from iit.config import Settings
 from iit.domain.errors import InvalidInput
 from iit.features.registry import FEATURE_NAMES
+from iit.ingest.hl7.header import Rules, Sender, facility_table
+from iit.ingest.hl7.map import Mapper, mapper
 from iit.services.access import Access, open_access
 from iit.services.analytics import Analytics
 from iit.services.audit import Audit
@@ -26,6 +28,8 @@ from iit.services.champion import Champion
 from iit.services.contexts import ContextCache
 from iit.services.evaluation import Evaluation
 from iit.services.gauges import Gauges
+from iit.services.identities import Identities
+from iit.services.inbox import Inbox
 from iit.services.intake import Intake
 from iit.services.jobs import Jobs
 from iit.services.keyring import Keyring
@@ -56,6 +60,7 @@ class Service:
     audit: Audit
     limits: Limits
     intake: Intake
+    inbox: Inbox
     patients: Patients
     predictor: Predictor
     privacy: Privacy
@@ -145,6 +150,7 @@ def assemble(settings: Settings, database: Database) -> Service:
         audit=Audit(database, Anchors(settings.anchor_folder, database.audit_keys), lambda: datetime.now(zone)),
         limits=open_limits(_redis_url(settings), time.time),
         intake=Intake(database, zone),
+        inbox=Inbox(database, _hl7_mapper(settings), Identities(_secrets(settings)[-1]), lambda: datetime.now(zone)),
         patients=Patients(database),
         predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone)),
         champion=champion,
@@ -182,6 +188,19 @@ def _launcher(settings: Settings) -> Callable[[UUID], None]:
 
 def _redis_url(settings: Settings) -> str | None:
     return None if settings.redis_url is None else settings.redis_url.get_secret_value()
+
+
+def _hl7_mapper(settings: Settings) -> Mapper:
+    def listed(written: str) -> list[str]:
+        return [one.strip() for one in written.split(",") if one.strip()]
+
+    rules = Rules(
+        ignored=frozenset(listed(settings.hl7_ignored)),
+        processing_ids=frozenset(listed(settings.hl7_processing_ids)),
+        senders=tuple(Sender.parse(one) for one in listed(settings.hl7_senders)),
+        facilities=facility_table(settings.hl7_facilities) if settings.hl7_facilities is not None else {},
+    )
+    return mapper(rules, settings.zone, settings.hl7_codes)
 
 
 def _metrics_folder() -> Path | None:

@@ -87,6 +87,20 @@ class Settings(BaseSettings):
         int, Field(ge=1, le=1440, description="How long a login to the pages may lie unused.")
     ] = 30
     secure_cookies: Annotated[bool, Field(description="Send the session cookie over TLS only.")] = False
+    hl7_senders: Annotated[
+        str, Field(description="Who may send HL7, `application/facility` or `application/facility@network`, by commas.")
+    ] = ""
+    hl7_ignored: Annotated[
+        str, Field(description="Types of HL7 message to acknowledge and leave alone, such as `ADT^A02,VXU^*`.")
+    ] = ""
+    hl7_processing_ids: Annotated[str, Field(description="Accepted values of MSH-11, by commas.")] = "P,T,D"
+    hl7_facilities: Annotated[
+        Path | None,
+        Field(description="Table of facility codes by MSH-4 (CSV: msh4,facility); others stay as they are."),
+    ] = None
+    hl7_codes: Annotated[
+        Path | None, Field(description="Table of the site's own codes of observations, in front of the built-in one.")
+    ] = None
     circuit_breaker_enabled: Annotated[
         bool,
         Field(

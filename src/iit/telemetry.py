@@ -30,6 +30,12 @@ prediction_stage_seconds = Histogram(
     buckets=(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0),
 )
 
+messages_total = Counter("iit_messages_total", "Messages by type and what became of them.", ("type", "result"))
+inbox_depth = Gauge("iit_inbox_depth", "Messages by state.", ("state",), multiprocess_mode="mostrecent")
+inbox_oldest_seconds = Gauge(
+    "iit_inbox_oldest_seconds", "Age of the oldest waiting message.", multiprocess_mode="mostrecent"
+)
+
 
 def configure_logging(*, level: str, file: Path | None = None) -> None:
     """Send all logs as JSON lines to standard error and, where given, to a file that survives its rotation."""

@@ -2,10 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 from typing import NamedTuple
@@ -14,6 +16,7 @@ import pytest
 
 from iit.cli.main import run
 from tests.documents import a_document, encoded
+from tests.hl7_messages import a_message, a_person
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +185,74 @@ def test_the_command_runs_as_a_program(data_dir: Path) -> None:
         check=False,
     )
     assert (told.returncode, told.stderr) == (11, "iit: model: there is no model v9\n")
+
+
+def test_messages_are_sent_listened_to_and_worked_on(iit: Command, data_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.hl7").write_bytes(a_message(a_person("CLI-1"), "PV1|1|O", kind="ADT^A04", control_id="S1"))
+    (tmp_path / "bad.hl7").write_bytes(a_message(control_id="S2"))
+    with listening(data_dir) as (process, port):
+        told = iit("hl7", "send", str(tmp_path / "one.hl7"), "--port", port)
+        assert (told.returncode, told.stdout) == (0, "1 AA\n"), told.stderr
+        again = iit("hl7", "send", str(tmp_path / "one.hl7"), str(tmp_path / "bad.hl7"), "--port", port)
+        assert again.returncode == 10
+        assert "AE S2 the segment is missing" in again.stdout
+        assert "1 AA, 1 AE" in again.stdout
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    listed = json.loads(iit("inbox", "list", "--json").stdout)
+    assert (listed["n_waiting"], [one["state"] for one in listed["messages"]]) == (1, ["waiting"])
+    number = str(listed["messages"][0]["id"])
+    assert "PID|1||CLI-1" in iit("inbox", "show", number).stdout
+    assert iit("inbox", "work").stdout == "1 done, 0 to be tried again, 0 dead\n"
+    assert "done" in iit("inbox", "list").stdout
+    assert "PID" not in iit("inbox", "show", number).stdout
+    assert iit("inbox", "retry", "--all").stdout == "0 messages wait again\n"
+    assert iit("inbox", "retry").returncode == 10
+    assert iit("inbox", "discard", number).returncode == 11
+    assert iit("inbox", "show", "999").returncode == 11
+
+
+@contextmanager
+def listening(data_dir: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """Run the listener as its users do, without work so that what it stored can be seen."""
+    command = [sys.executable, "-m", "iit", "hl7", "listen", "--port", "0", "--no-work"]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("IIT_")}
+    with subprocess.Popen(
+        command, env={**environ, "IIT_DATA_DIR": str(data_dir)}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        try:
+            yield process, line.strip().rpartition(":")[2]
+        finally:
+            process.kill()
+
+
+def test_a_listener_needs_a_key_with_its_certificate(iit: Command, tmp_path: Path) -> None:
+    assert iit("hl7", "listen", "--tls-certificate", str(tmp_path / "c.pem")).returncode == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("IIT_HL7_SENDERS", "nonsense"), ("IIT_HL7_FACILITIES", "/nowhere.csv"), ("IIT_HL7_CODES", "/nowhere.csv")],
+)
+def test_wrong_settings_of_messages_stop_the_start(iit: Command, name: str, value: str) -> None:
+    told = iit("inbox", "list", **{name: value})
+    assert told.returncode == 10
+    assert "Traceback" not in told.stderr
+
+
+def test_files_of_messages_are_imported(iit: Command, tmp_path: Path) -> None:
+    (tmp_path / "two.hl7").write_bytes(
+        a_message(a_person("CLI-2"), "PV1|1|O", kind="ADT^A04", control_id="I1") + a_message(control_id="I2")
+    )
+    (tmp_path / "other.pdf").write_bytes(b"%PDF")
+    errors = tmp_path / "rejected.ndjson"
+    told = iit("import", str(tmp_path), "--source", "hl7", "--errors", str(errors), "--json")
+    summary = json.loads(told.stdout)
+    assert (summary["read"], summary["taken"], summary["rejected"]) == (2, 1, 1)
+    assert summary["rejections"] == [{"place": f"{tmp_path}/two.hl7:2", "reason": "the segment is missing"}]
+    assert json.loads(errors.read_text())["document"].startswith("MSH|")
+    assert errors.stat().st_mode & 0o777 == 0o600
+    again = iit("import", str(tmp_path), "--source", "hl7")
+    assert again.stdout.startswith("2 read, 1 taken, 0 merged, 1 rejected")

@@ -1,6 +1,7 @@
 """`/health` and `/metrics`: for load balancers, supervisors and Prometheus; no key needed, nothing of patients told."""
 
 import time
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
@@ -14,7 +15,7 @@ from iit.api.gauges import exposition
 from iit.api.rules import PUBLIC, may
 from iit.bootstrap import Service
 from iit.domain.access import Action, Principal
-from iit.domain.errors import ServiceError
+from iit.domain.errors import ServiceError, Unavailable
 from iit.store import migrate
 
 router = APIRouter(tags=["health"])
@@ -53,6 +54,8 @@ def detailed(service: ServiceDep, _who: Annotated[Principal, may(Action.READ_HEA
 def metrics(service: ServiceDep) -> Response:
     """Give all figures in Prometheus' text format, of all workers together."""
     kept = exposition(service.gauges.figures)
+    with suppress(Unavailable):  # the figures of the inbox stay as they were
+        service.inbox.measure()
     if service.metrics_folder is None:
         return Response(generate_latest(PROCESS_REGISTRY) + kept, media_type=CONTENT_TYPE_LATEST)
     registry = CollectorRegistry()

@@ -28,6 +28,8 @@ _COMMANDS: Final = {
     "users": "access:users",
     "keys": "access:keys",
     "access": "access:access",
+    "hl7": "hl7:hl7",
+    "inbox": "inbox:inbox",
     "audit": "audit:audit",
     "privacy": "privacy:privacy",
     "db": "operations:database",

@@ -11,6 +11,7 @@ from typing import Annotated, TextIO
 
 import typer
 
+from iit.cli.messages import import_messages
 from iit.cli.shared import Json, operator, progress_bar, running, say, tell
 from iit.domain.errors import InvalidInput, NotFound
 from iit.ingest.sources import SourceDocument, documents, survey
@@ -24,6 +25,7 @@ class SourceForm(StrEnum):
     """Forms of records that can be imported."""
 
     NMRS = "nmrs"
+    HL7 = "hl7"
 
 
 def import_records(
@@ -39,6 +41,9 @@ def import_records(
     missing = [path for path in paths if not path.exists()]
     if missing:
         raise NotFound("no such file or folder", place=str(missing[0]))
+    if source is SourceForm.HL7:
+        import_messages(paths, errors=errors, as_json=as_json)
+        return
     found = survey(paths)
     with running() as service, progress_bar() as bar, _ErrorsFile(errors) as rejected:
         task = bar.add_task("importing", total=found.n_bytes or None)

@@ -60,6 +60,12 @@ class EventType(StrEnum):
     MODEL_IMPORTED = "model_imported", "A model bundle was taken in from outside."
     MODEL_EXPORTED = "model_exported", "A model bundle was given out."
 
+    MESSAGES_RECEIVED = "messages_received", "Messages were stored in the inbox."
+    RECORDS_MERGED = "records_merged", "Facts of messages were merged into records."
+    MESSAGE_READ = "message_read", "A message of the inbox was looked at."
+    MESSAGES_RETRIED = "messages_retried", "Messages that had failed are to be tried again."
+    MESSAGE_DISCARDED = "message_discarded", "A message was thrown away."
+
     OUTCOMES_RESOLVED = "outcomes_resolved", "What became of past predictions was noted."
     DRIFT_CHECKED = "drift_checked", "The present was compared with a model's reference."
     MODEL_SHADOWED = "model_shadowed", "A model was set to score beside the champion, or none any more."

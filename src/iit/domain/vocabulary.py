@@ -37,6 +37,7 @@ class Kind(IntEnum):
     PREGNANCY = 22  # answer: 165047 not pregnant, 165048 pregnant, 165049 breastfeeding
     EXPECTED_DELIVERY = 23  # value: expected day of delivery
     EAC_SESSION = 24  # enhanced adherence counselling session; value: number in its series (NaN if none)
+    NO_SHOW = 25  # an appointment was not kept; value: its day
     # Laboratory
     VIRAL_LOAD = 30  # copies/mL
     CD4 = 31  # cells/uL

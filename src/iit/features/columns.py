@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iit.domain.errors import InvalidInput
-from iit.domain.record import Record, day_number
+from iit.domain.record import Event, Record, day_number
 
 BYTES_PER_FACT = 14
 
@@ -41,7 +41,11 @@ class Columns:
 
 def pack(record: Record) -> bytes:
     """Return a record's facts as bytes: day, known, kind and value columns behind one another, little-endian."""
-    events = record.events
+    return pack_events(record.events)
+
+
+def pack_events(events: Sequence[Event]) -> bytes:
+    """Return facts that are in `record_order` as `pack` does."""
     return b"".join(
         (
             np.array([day_number(e.occurred_at) for e in events], "<i4").tobytes(),

@@ -15,7 +15,7 @@ from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import Conflict, InvalidInput, NotAllowed
 from iit.domain.record import Record
 from iit.features.columns import pack
-from iit.ingest.nmrs import Imported, read_nmrs
+from iit.ingest.nmrs import SOURCE, Imported, read_nmrs
 from iit.ingest.sources import SourceDocument
 from iit.services.refusals import note_refusal
 from iit.store import patients as patient_store
@@ -255,5 +255,5 @@ def _changed(newest: dict[str, Imported], known: dict[str, StoredState], summary
             continue
         else:
             summary.n_updated += 1
-        writes.append(RecordWrite(one.record.patient, one.record.events, facts, digest))
+        writes.append(RecordWrite(SOURCE, one.record.patient, one.record.events, facts, digest))
     return writes

@@ -1,21 +1,30 @@
 """Keeping records: the person, the events and their packed form, always together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
 
 from psycopg import sql
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from iit.domain.access import Scope
 from iit.domain.audit import AuditEvent
-from iit.domain.record import Event, Patient
-from iit.domain.vocabulary import CODED, answer_of, kind_of
+from iit.domain.record import Event, Patient, record_order
+from iit.domain.status import status_of
+from iit.domain.vocabulary import CODED, NIGERIAN_STATES, Kind, answer_of, kind_of
+from iit.features.columns import pack_events
 from iit.store import audit as audit_trail
 from iit.store.database import Transaction
 from iit.store.schema import events, facilities, patients, records
 from iit.store.scopes import belongs_in
+
+RETRACTED: Final = "RETRACTED"
+"""Code of a fact that its source took back."""
+
+_STANDS: Final = events.c.code != RETRACTED
+_LOCKS: Final = 4_927_007  # class of the advisory locks of patients; any number that no one else takes
 
 
 class StoredState(NamedTuple):
@@ -29,8 +38,9 @@ class StoredState(NamedTuple):
 
 
 class RecordWrite(NamedTuple):
-    """A record ready to be kept, with its packed facts and the hash of its content."""
+    """All that one source tells of a patient, ready to be kept, with its packed facts and the hash of its content."""
 
+    source: str
     patient: Patient
     events: Sequence[Event]
     facts: bytes
@@ -52,7 +62,8 @@ class StoredFacts(NamedTuple):
 
 
 def states(tx: Transaction, patient_uuids: Sequence[str]) -> dict[str, StoredState]:
-    """Return the stored state of those of the patients that are known, and lock them against other writers."""
+    """Return the stored state of those of the patients that are known, and lock them all against other writers."""
+    lock(tx, patient_uuids)
     rows = tx.execute(
         select(records.c.patient_uuid, records.c.content_hash, records.c.exported_at)
         .where(records.c.patient_uuid.in_(patient_uuids))
@@ -62,18 +73,83 @@ def states(tx: Transaction, patient_uuids: Sequence[str]) -> dict[str, StoredSta
     return {row.patient_uuid: StoredState(row.content_hash, row.exported_at) for row in rows}
 
 
+def lock(tx: Transaction, patient_uuids: Iterable[str]) -> None:
+    """Keep other writers from these patients, known or not, until the end of the transaction."""
+    lock_all(
+        tx, _LOCKS, (int.from_bytes(sha256(uuid.encode()).digest()[:4], "big", signed=True) for uuid in patient_uuids)
+    )
+
+
+def lock_all(tx: Transaction, of: int, numbers: Iterable[int]) -> None:
+    """Take the advisory locks of a class and these numbers, in one order everywhere, for this transaction."""
+    ordered = sorted(set(numbers))
+    if ordered:
+        tx.execute(
+            text("SELECT pg_advisory_xact_lock(:of, number) FROM unnest(cast(:numbers AS int[])) AS number"),
+            {"of": of, "numbers": ordered},
+        ).all()
+
+
 def save(tx: Transaction, writes: Sequence[RecordWrite], *, audit: AuditEvent) -> None:
-    """Replace the stored records of these patients by the given ones. Idempotent."""
+    """Replace what a source told of these patients; what others told stays. Idempotent."""
     if not writes:
         return
     ordered = sorted(writes, key=lambda write: write.patient.patient_uuid)
     _save_facilities(tx, [write.patient for write in ordered])
     _save_patients(tx, [write.patient for write in ordered])
     uuids = [write.patient.patient_uuid for write in ordered]
-    tx.execute(delete(events).where(events.c.patient_uuid.in_(uuids)))
+    sources = {write.source for write in ordered}
+    tx.execute(delete(events).where(events.c.patient_uuid.in_(uuids)).where(events.c.source.in_(sources)))
+    others = tx.execute(
+        select(events.c.patient_uuid).distinct().where(events.c.patient_uuid.in_(uuids))
+    ).scalars().all()  # fmt: skip
     _copy_events(tx, ordered)
     _save_facts(tx, ordered)
+    rebuild(tx, others)
     audit_trail.write(tx, audit)
+
+
+def rebuild(tx: Transaction, patient_uuids: Sequence[str]) -> None:
+    """Write the packed records and the states of these patients anew, from all their events.
+
+    The person is told by the source of full histories; without one, by the events.
+    """
+    if not patient_uuids:
+        return
+    rows = tx.execute(select(events).where(events.c.patient_uuid.in_(patient_uuids)).where(_STANDS)).all()
+    by_patient: dict[str, list[Any]] = {uuid: [] for uuid in patient_uuids}
+    for row in rows:
+        by_patient[row.patient_uuid].append(row)
+    packed, persons, states_of_care = [], [], []
+    for uuid, own in by_patient.items():
+        found = sorted(map(_event, own), key=record_order)
+        packed.append({"of": uuid, "facts": pack_events(found)})
+        states_of_care.append({"of": uuid, "status": status_of(found)})
+        persons.append({"of": uuid, **_person(own)})
+    tx.execute(update(records).where(records.c.patient_uuid == bindparam("of")), packed)
+    tx.execute(
+        update(patients).where(patients.c.patient_uuid == bindparam("of")).values(updated_at=func.now()), states_of_care
+    )
+    has_history = select(records.c.patient_uuid).where(func.length(records.c.content_hash) > 0)
+    tx.execute(
+        update(patients)
+        .where(patients.c.patient_uuid == bindparam("of"))
+        .where(patients.c.patient_uuid.not_in(has_history)),
+        persons,
+    )
+
+
+def _person(rows: Sequence[Any]) -> dict[str, object]:
+    told = {kind_of(row.code): row for row in rows if row.source_id.startswith("person:")}
+    birth, sex, state = told.get(Kind.BIRTH), told.get(Kind.SEX), told.get(Kind.STATE)
+    city, phone = told.get(Kind.CITY), told.get(Kind.PHONE)
+    return {
+        "birthdate": None if birth is None else birth.occurred_at.date(),
+        "sex": None if sex is None else "MF"[int(sex.numeric_value) - 1],
+        "state_province": None if state is None else NIGERIAN_STATES[int(state.numeric_value) - 1],
+        "city": None if city is None else city.text_value,
+        "phone_present": None if phone is None else bool(phone.numeric_value),
+    }
 
 
 def touch_exports(tx: Transaction, exported: Sequence[tuple[str, datetime]]) -> None:
@@ -121,21 +197,20 @@ def count(tx: Transaction) -> int:
 
 def events_of(tx: Transaction, patient_uuid: str) -> list[Event]:
     """Return a patient's events as they are stored, by time."""
-    rows = tx.execute(
-        select(events).where(events.c.patient_uuid == patient_uuid).order_by(events.c.occurred_at, events.c.sequence)
+    query = select(events).where(events.c.patient_uuid == patient_uuid).where(_STANDS)
+    return [_event(row) for row in tx.execute(query.order_by(events.c.occurred_at, events.c.sequence))]
+
+
+def _event(row: Any) -> Event:
+    return Event(
+        kind_of(row.code),
+        row.occurred_at,
+        row.known_at,
+        _value(row.code, row.numeric_value),
+        row.source,
+        row.source_id,
+        row.sequence,
     )
-    return [
-        Event(
-            kind_of(row.code),
-            row.occurred_at,
-            row.known_at,
-            _value(row.code, row.numeric_value),
-            row.source,
-            row.source_id,
-            row.sequence,
-        )
-        for row in rows
-    ]
 
 
 def _value(code: str, numeric: float | None) -> float:

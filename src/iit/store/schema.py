@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     false,
     func,
+    text,
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, CIDR, JSON, JSONB, REAL, UUID
@@ -98,6 +99,38 @@ records = Table(
     Column("content_hash", LargeBinary, nullable=False),
     Column("exported_at", DateTime(timezone=True)),
     Index("idx_records_facility", "facility"),
+)
+
+patient_identifiers = Table(
+    "patient_identifiers",
+    metadata,
+    Column("identifier_hash", LargeBinary, primary_key=True, comment="keyed hash of an identifier and its scope"),
+    Column("patient_uuid", Text, ForeignKey("patients.patient_uuid", ondelete="CASCADE"), nullable=False),
+    _moment("created_at"),
+    Index("idx_patient_identifiers_patient", "patient_uuid"),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("sender", Text, nullable=False, comment="MSH-3/MSH-4"),
+    Column("control_id", Text, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False),
+    Column("message_type", Text, nullable=False),
+    Column("patient_key", LargeBinary, comment="keyed hash: messages with the same one are processed in order"),
+    Column("shard", SmallInteger, nullable=False, comment="one worker at a time works on a shard"),
+    Column("raw", LargeBinary, comment="the message, until it is done or discarded"),
+    Column("state", Text, nullable=False, comment="waiting, done, ignored, dead or discarded"),
+    Column("tries", SmallInteger, nullable=False, server_default="0"),
+    Column("error", Text),
+    Column("received_at", DateTime(timezone=True), nullable=False),
+    Column("next_try_at", DateTime(timezone=True), nullable=False),
+    Column("finished_at", DateTime(timezone=True)),
+    Index("uq_inbox_key", "sender", "control_id", "content_hash", unique=True),
+    Index("idx_inbox_waiting", "shard", "id", postgresql_where=text("state = 'waiting'")),
+    Index("idx_inbox_resting", "next_try_at", postgresql_where=text("state = 'waiting' AND tries > 0")),
+    Index("idx_inbox_dead", "id", postgresql_where=text("state = 'dead'")),
 )
 
 predictions = Table(

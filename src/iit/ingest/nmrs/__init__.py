@@ -5,6 +5,6 @@ never kept: only whether a phone number exists, and the town.
 """
 
 from iit.ingest.nmrs.reader import Imported, read_nmrs, read_nmrs_value
-from iit.ingest.nmrs.reading import Caveat
+from iit.ingest.nmrs.reading import SOURCE, Caveat
 
-__all__ = ["Caveat", "Imported", "read_nmrs", "read_nmrs_value"]
+__all__ = ["SOURCE", "Caveat", "Imported", "read_nmrs", "read_nmrs_value"]

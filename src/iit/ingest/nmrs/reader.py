@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from iit.domain.errors import InvalidInput
 from iit.domain.record import Event, Patient, Record, make_record
+from iit.domain.status import VOIDED, status_of
 from iit.domain.vocabulary import NIGERIAN_STATES, Kind
 from iit.ingest.nmrs.belonging import (
     facility_code,
@@ -34,7 +35,6 @@ from iit.ingest.nmrs.pharmacy import pharmacy_events
 from iit.ingest.nmrs.reading import Caveat, Reading, start_reading
 from iit.ingest.nmrs.scalars import identity, text
 from iit.ingest.nmrs.standing import Standing, standing_rows
-from iit.ingest.nmrs.status import VOIDED, status_of
 from iit.ingest.nmrs.tracing import tracing_events
 
 

@@ -1,0 +1,68 @@
+"""Whose a message is: from the identifiers it names to a patient, without storing any of them."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from iit.ingest.hl7.reading import Fact, Identifier, Mapped
+from iit.store import deltas as delta_store
+from iit.store.database import Transaction
+from iit.store.deltas import Delta, DeltaFact
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+
+
+@dataclass(frozen=True)
+class Identities:
+    """Finds patients by keyed hashes of identifiers.
+
+    Attributes:
+        secret: what the hashes depend on; with another one, nobody is recognised.
+    """
+
+    secret: bytes = field(repr=False)
+
+    def hash_of(self, identifier: Identifier) -> bytes:
+        """Return the keyed hash of an identifier within its scope; letters count alike in both cases."""
+        told = f"patient-identifier\0{identifier.scope}\0{identifier.value.upper()}"
+        return hmac.new(self.secret, told.encode(), hashlib.sha256).digest()
+
+    def deltas(self, tx: Transaction, messages: Sequence[Mapped]) -> list[Delta]:
+        """Return what messages change, in order, and lock the identifiers they name.
+
+        The surest identifier that is known decides. A person nobody knows becomes a patient: under the OpenMRS UUID
+        where one is named, else under an id that follows from the surest identifier, the same whenever it is made.
+        """
+        told = [one for one in messages if one.facts or one.merged]
+        hashes = {one: self.hash_of(one) for message in told for one in (*message.identifiers, *message.merged)}
+        if not hashes:
+            return []
+        delta_store.lock_identifiers(tx, hashes.values())
+        known = delta_store.patients_by_identifier(tx, list(hashes.values()))
+        return [_delta(message, hashes, known) for message in told]
+
+
+def _delta(message: Mapped, hashes: dict[Identifier, bytes], known: dict[bytes, str]) -> Delta:
+    own = [hashes[one] for one in message.identifiers]
+    named = [known[one] for one in own if one in known]
+    named += [one.value.lower() for one in message.identifiers if _UUID.fullmatch(one.value)]
+    patient_uuid = named[0] if named else str(UUID(bytes=own[0][:16], version=5))
+    fresh = [one for one in own if one not in known]
+    adopted = []
+    for one in (hashes[identifier] for identifier in message.merged):
+        other = known.get(one)
+        if other is None:
+            fresh.append(one)
+        elif other != patient_uuid:
+            adopted.append(other)
+            known.update({same: patient_uuid for same, whose in known.items() if whose == other})
+    known.update(dict.fromkeys(fresh, patient_uuid))
+    return Delta(patient_uuid, message.facility, fresh, adopted, [_stored(fact) for fact in message.facts])
+
+
+def _stored(fact: Fact) -> DeltaFact:
+    return DeltaFact(fact.event, fact.text, fact.is_retracted, fact.is_standing)

@@ -1,0 +1,197 @@
+"""Messages that tell single facts, merged into records whole or in part known from elsewhere.
+
+A fact is its source's own: a full history replaces the facts of its source only, a message those it names. Of two
+messages about the same fact the one with the greater `sequence` stands, in whatever order they come; a statement about
+the person is true since it was first told. A fact that was taken back keeps its row, so that a late message cannot
+bring it back.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from iit.domain.audit import AuditEvent
+from iit.domain.record import Event
+from iit.domain.vocabulary import CODED
+from iit.store import audit as audit_trail
+from iit.store.database import Transaction
+from iit.store.records import RETRACTED, lock, lock_all, rebuild
+from iit.store.schema import events, facilities, patient_identifiers, patients, records
+
+_LOCKS: Final = 4_927_006  # class of the advisory locks of identifiers; any number that no one else takes
+
+
+class DeltaFact(NamedTuple):
+    """One fact of a message."""
+
+    event: Event
+    text: str | None
+    is_retracted: bool
+    is_standing: bool
+
+    def __repr__(self) -> str:
+        return "DeltaFact()"
+
+
+class Delta(NamedTuple):
+    """What one message changes.
+
+    Attributes:
+        patient_uuid: whose facts they are.
+        facility: of the patient, where it is a new one.
+        identifiers: hashes that name the patient from now on.
+        adopted: patients whose facts of this source this one takes over.
+        facts: what is told.
+    """
+
+    patient_uuid: str
+    facility: str
+    identifiers: Sequence[bytes]
+    adopted: Sequence[str]
+    facts: Sequence[DeltaFact]
+
+    def __repr__(self) -> str:
+        return f"Delta({len(self.facts)} facts)"
+
+
+def lock_identifiers(tx: Transaction, hashes: Iterable[bytes]) -> None:
+    """Keep others from deciding whose these identifiers are, until the end of the transaction."""
+    lock_all(tx, _LOCKS, (int.from_bytes(one[:4], "big", signed=True) for one in hashes))
+
+
+def patients_by_identifier(tx: Transaction, hashes: Sequence[bytes]) -> dict[bytes, str]:
+    """Return the patients that identifiers name, as far as they are known."""
+    rows = tx.execute(
+        select(patient_identifiers.c.identifier_hash, patient_identifiers.c.patient_uuid).where(
+            patient_identifiers.c.identifier_hash.in_(hashes)
+        )
+    )
+    return {bytes(row.identifier_hash): row.patient_uuid for row in rows}
+
+
+def known_patients(tx: Transaction, patient_uuids: Sequence[str]) -> set[str]:
+    """Return those of the ids that are patients."""
+    if not patient_uuids:
+        return set()
+    return set(tx.execute(select(patients.c.patient_uuid).where(patients.c.patient_uuid.in_(patient_uuids))).scalars())
+
+
+def merge(tx: Transaction, deltas: Sequence[Delta], *, source: str, audit: AuditEvent) -> None:
+    """Merge messages into records, in order, and write the packed records anew. Idempotent."""
+    if not deltas:
+        return
+    touched = {delta.patient_uuid for delta in deltas} | {uuid for delta in deltas for uuid in delta.adopted}
+    lock(tx, touched)
+    _make_patients(tx, deltas)
+    for together in _until_adoptions(deltas):
+        _upsert(tx, together)
+        for uuid in together[-1].adopted:
+            _adopt(tx, uuid, together[-1].patient_uuid, source)
+        _name(tx, together)
+    remaining = known_patients(tx, sorted(touched))
+    rebuild(tx, sorted(remaining))
+    audit_trail.write(tx, audit)
+
+
+def _until_adoptions(deltas: Sequence[Delta]) -> Iterator[list[Delta]]:
+    """Yield the deltas in runs, each ending with one that takes another patient over, or with the last."""
+    run: list[Delta] = []
+    for delta in deltas:
+        run.append(delta)
+        if delta.adopted:
+            yield run
+            run = []
+    if run:
+        yield run
+
+
+def _make_patients(tx: Transaction, deltas: Sequence[Delta]) -> None:
+    new = {delta.patient_uuid: delta.facility for delta in deltas}
+    known = known_patients(tx, sorted(new))
+    missing = [(uuid, facility) for uuid, facility in sorted(new.items()) if uuid not in known]
+    if not missing:
+        return
+    codes = [{"facility": code} for code in sorted({facility for _, facility in missing})]
+    tx.execute(insert(facilities).on_conflict_do_nothing(), codes)
+    rows = [{"patient_uuid": uuid, "facility": facility, "status": "active"} for uuid, facility in missing]
+    tx.execute(insert(patients).on_conflict_do_nothing(), rows)
+    packed = [
+        {"patient_uuid": uuid, "facility": facility, "facts": b"", "content_hash": b""} for uuid, facility in missing
+    ]
+    tx.execute(insert(records).on_conflict_do_nothing(), packed)
+
+
+_IS_STANDING: Final = "events.source_id LIKE 'person:%' AND events.source_id <> 'person:DEATH'"
+_RESOLVE: Final = f"""
+ON CONFLICT (patient_uuid, source, source_id) DO UPDATE SET
+  sequence = greatest(events.sequence, excluded.sequence),
+  code = CASE WHEN excluded.sequence > events.sequence THEN excluded.code ELSE events.code END,
+  numeric_value = CASE WHEN excluded.sequence > events.sequence THEN excluded.numeric_value
+                       ELSE events.numeric_value END,
+  text_value = CASE WHEN excluded.sequence > events.sequence THEN excluded.text_value ELSE events.text_value END,
+  occurred_at = CASE WHEN {_IS_STANDING} AND events.source_id <> 'person:BIRTH'
+                     THEN least(excluded.occurred_at, events.occurred_at)
+                     WHEN excluded.sequence > events.sequence THEN excluded.occurred_at ELSE events.occurred_at END,
+  known_at = CASE WHEN {_IS_STANDING} THEN least(excluded.known_at, events.known_at)
+                  WHEN excluded.sequence > events.sequence THEN excluded.known_at ELSE events.known_at END
+WHERE excluded.sequence > events.sequence OR ({_IS_STANDING} AND excluded.known_at < events.known_at)
+"""
+_COLUMNS: Final = "source, source_id, sequence, occurred_at, known_at, code, numeric_value, text_value"
+_UPSERT: Final = text(
+    f"INSERT INTO events (patient_uuid, {_COLUMNS}) "  # noqa: S608 - no value in it
+    "VALUES (:patient_uuid, :source, :source_id, :sequence, "
+    f":occurred_at, :known_at, :code, :numeric_value, :text_value) {_RESOLVE}"
+)
+_MOVE: Final = text(
+    f"INSERT INTO events (patient_uuid, {_COLUMNS}) SELECT :to, {_COLUMNS} FROM events "  # noqa: S608 - no value in it
+    f"WHERE patient_uuid = :of AND source = :source {_RESOLVE}"
+)
+
+
+def _upsert(tx: Transaction, deltas: Sequence[Delta]) -> None:
+    rows = [_row(delta.patient_uuid, fact) for delta in deltas for fact in delta.facts]
+    if rows:
+        tx.execute(_UPSERT, rows)
+
+
+def _row(patient_uuid: str, fact: DeltaFact) -> dict[str, object]:
+    event = fact.event
+    has_number = not fact.is_retracted and event.kind not in CODED and event.value == event.value
+    return {
+        "patient_uuid": patient_uuid,
+        "source": event.source,
+        "source_id": event.source_id,
+        "sequence": event.sequence,
+        "occurred_at": event.occurred_at,
+        "known_at": event.known_at,
+        "code": RETRACTED if fact.is_retracted else event.code,
+        "numeric_value": event.value if has_number else None,
+        "text_value": fact.text,
+    }
+
+
+def _adopt(tx: Transaction, of: str, to: str, source: str) -> None:
+    """Move a patient's facts of a source and the identifiers; the patient goes if nothing of another source is left."""
+    tx.execute(_MOVE, {"of": of, "to": to, "source": source})
+    tx.execute(delete(events).where(events.c.patient_uuid == of).where(events.c.source == source))
+    tx.execute(update(patient_identifiers).where(patient_identifiers.c.patient_uuid == of).values(patient_uuid=to))
+    left = tx.execute(select(func.count()).select_from(events).where(events.c.patient_uuid == of)).scalar_one()
+    if not left:
+        tx.execute(delete(patients).where(patients.c.patient_uuid == of))
+
+
+def _name(tx: Transaction, deltas: Sequence[Delta]) -> None:
+    named = {one: delta.patient_uuid for delta in deltas for one in delta.identifiers}
+    if not named:
+        return
+    statement = insert(patient_identifiers)
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["identifier_hash"],
+            set_={"patient_uuid": statement.excluded.patient_uuid},
+            where=patient_identifiers.c.patient_uuid != statement.excluded.patient_uuid,
+        ),
+        [{"identifier_hash": one, "patient_uuid": uuid} for one, uuid in sorted(named.items())],
+    )

@@ -1,0 +1,219 @@
+"""The inbox: messages as they came, what became of each, and which is to be worked on next."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from iit.domain.audit import AuditEvent
+from iit.store import audit as audit_trail
+from iit.store.database import Transaction
+from iit.store.schema import inbox
+
+SHARDS: Final = 8
+_LOCKS: Final = 4_927_005  # class of the advisory locks of shards; any number that no one else takes
+
+
+class Key(NamedTuple):
+    """What makes a message the same one when it comes again."""
+
+    sender: str
+    control_id: str
+    content_hash: bytes
+
+
+class Arrival(NamedTuple):
+    """A message to be stored. `patient_key` is None of one that is acknowledged and left alone."""
+
+    key: Key
+    message_type: str
+    patient_key: bytes | None
+    raw: bytes
+
+    def __repr__(self) -> str:
+        return f"Arrival({self.message_type})"
+
+
+class Waiting(NamedTuple):
+    """A message to be worked on."""
+
+    id: int
+    raw: bytes
+    received_at: datetime
+    patient_key: bytes
+    tries: int
+    message_type: str
+
+    def __repr__(self) -> str:
+        return f"Waiting({self.id})"
+
+
+class InboxRow(NamedTuple):
+    """A message without its content."""
+
+    id: int
+    sender: str
+    control_id: str
+    message_type: str
+    state: str
+    tries: int
+    error: str | None
+    received_at: datetime
+    next_try_at: datetime
+    finished_at: datetime | None
+
+
+_ROW: Final = [inbox.c[name] for name in InboxRow._fields]
+_WAITING: Final = [inbox.c[name] for name in Waiting._fields]
+
+
+def add(tx: Transaction, arrivals: Sequence[Arrival], *, received: datetime, audit: AuditEvent) -> dict[Key, datetime]:
+    """Keep messages that are not there yet; return when each was first received. Idempotent."""
+    fresh = {arrival.key: arrival for arrival in arrivals}
+    if not fresh:
+        return {}
+    statement = insert(inbox).on_conflict_do_nothing(index_elements=list(Key._fields))
+    tx.execute(statement, [_row(arrival, received) for _, arrival in sorted(fresh.items())])
+    rows = tx.execute(
+        select(inbox.c.sender, inbox.c.control_id, inbox.c.content_hash, inbox.c.received_at)
+        .where(inbox.c.sender.in_({key.sender for key in fresh}))
+        .where(inbox.c.control_id.in_([key.control_id for key in fresh]))
+        .where(inbox.c.content_hash.in_([key.content_hash for key in fresh]))
+    )
+    audit_trail.write(tx, audit)
+    found = {Key(row.sender, row.control_id, bytes(row.content_hash)): row.received_at for row in rows}
+    return {key: found[key] for key in fresh}
+
+
+def has_due(tx: Transaction, *, now: datetime) -> bool:
+    """Return whether any message is to be worked on."""
+    query = select(inbox.c.id).where(inbox.c.state == "waiting").where(inbox.c.next_try_at <= now).limit(1)
+    return tx.execute(query).first() is not None
+
+
+def claim_shard(tx: Transaction, shard: int) -> bool:
+    """Take a shard for this transaction; return False where another worker has it."""
+    return bool(tx.execute(select(func.pg_try_advisory_xact_lock(_LOCKS, shard))).scalar_one())
+
+
+def due(tx: Transaction, shard: int, *, now: datetime, limit: int) -> list[Waiting]:
+    """Return the messages of a claimed shard to be worked on, oldest first.
+
+    Those of a patient with an earlier message that rests after a failure are not among them.
+    """
+    resting = (
+        select(inbox.c.patient_key)
+        .where(inbox.c.state == "waiting")
+        .where(inbox.c.tries > 0)
+        .where(inbox.c.next_try_at > now)
+    )
+    query = (
+        select(*_WAITING)
+        .where(inbox.c.state == "waiting")
+        .where(inbox.c.shard == shard)
+        .where(inbox.c.patient_key.not_in(resting))
+        .order_by(inbox.c.id)
+        .limit(limit)
+    )
+    return [Waiting(*row) for row in tx.execute(query)]
+
+
+def one_due(tx: Transaction, message_id: int) -> Waiting | None:
+    """Return a message if it still waits, locked against other workers."""
+    query = select(*_WAITING).where(inbox.c.id == message_id).where(inbox.c.state == "waiting").with_for_update()
+    row = tx.execute(query).one_or_none()
+    return None if row is None else Waiting(*row)
+
+
+def finish(tx: Transaction, message_ids: Sequence[int], *, now: datetime) -> None:
+    """Note that messages are done. Their content goes: what they said is in the records."""
+    tx.execute(
+        update(inbox)
+        .where(inbox.c.id.in_(message_ids))
+        .values(state="done", raw=None, error=None, finished_at=now)
+    )  # fmt: skip
+
+
+def fail(tx: Transaction, message_id: int, *, error: str, next_try: datetime | None, now: datetime) -> None:
+    """Note a failed try: the message rests until `next_try`, or is dead where there is none."""
+    values = {"tries": inbox.c.tries + 1, "error": error}
+    if next_try is None:
+        tx.execute(update(inbox).where(inbox.c.id == message_id).values(**values, state="dead", finished_at=now))
+    else:
+        tx.execute(update(inbox).where(inbox.c.id == message_id).values(**values, next_try_at=next_try))
+
+
+def retry(tx: Transaction, message_ids: Sequence[int] | None, *, now: datetime, audit: AuditEvent) -> list[int]:
+    """Let dead messages wait again, all where none are named; return which."""
+    query = update(inbox).where(inbox.c.state == "dead")
+    if message_ids is not None:
+        query = query.where(inbox.c.id.in_(message_ids))
+    changed = query.values(state="waiting", tries=0, next_try_at=now, finished_at=None).returning(inbox.c.id)
+    found = sorted(tx.execute(changed).scalars())
+    if found:
+        audit_trail.write(tx, audit)
+    return found
+
+
+def discard(tx: Transaction, message_id: int, *, now: datetime, audit: AuditEvent) -> bool:
+    """Give a waiting or dead message up and remove its content; return False where there is none."""
+    query = (
+        update(inbox)
+        .where(inbox.c.id == message_id)
+        .where(or_(inbox.c.state == "dead", inbox.c.state == "waiting"))
+        .values(state="discarded", raw=None, finished_at=now)
+    )
+    done = tx.execute(query).rowcount > 0
+    if done:
+        audit_trail.write(tx, audit)
+    return done
+
+
+def rows(tx: Transaction, *, state: str | None, limit: int) -> list[InboxRow]:
+    """Return messages, newest first."""
+    query = select(*_ROW).order_by(inbox.c.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(inbox.c.state == state)
+    return [InboxRow(*row) for row in tx.execute(query)]
+
+
+def find(tx: Transaction, message_id: int) -> InboxRow | None:
+    """Return a message without its content."""
+    row = tx.execute(select(*_ROW).where(inbox.c.id == message_id)).one_or_none()
+    return None if row is None else InboxRow(*row)
+
+
+def raw_of(tx: Transaction, message_id: int, *, audit: AuditEvent) -> bytes | None:
+    """Return the content of a message, where it is still kept."""
+    audit_trail.write(tx, audit)
+    found = tx.execute(select(inbox.c.raw).where(inbox.c.id == message_id)).scalar_one_or_none()
+    return None if found is None else bytes(found)
+
+
+def depth(tx: Transaction) -> tuple[Mapping[str, int], datetime | None]:
+    """Return how many messages wait and how many are dead, and since when the oldest waits."""
+    query = (
+        select(inbox.c.state, func.count(), func.min(inbox.c.received_at))
+        .where(or_(inbox.c.state == "waiting", inbox.c.state == "dead"))
+        .group_by(inbox.c.state)
+    )
+    found = {row[0]: (row[1], row[2]) for row in tx.execute(query)}
+    counts = {state: found.get(state, (0, None))[0] for state in ("waiting", "dead")}
+    return counts, found.get("waiting", (0, None))[1]
+
+
+def _row(arrival: Arrival, received: datetime) -> dict[str, object]:
+    is_kept = arrival.patient_key is not None
+    return {
+        **arrival.key._asdict(),
+        "message_type": arrival.message_type,
+        "patient_key": arrival.patient_key,
+        "shard": arrival.patient_key[0] % SHARDS if arrival.patient_key else 0,
+        "raw": arrival.raw if is_kept else None,
+        "state": "waiting" if is_kept else "ignored",
+        "received_at": received,
+        "next_try_at": received,
+        "finished_at": None if is_kept else received,
+    }

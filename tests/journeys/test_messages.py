@@ -1,0 +1,30 @@
+"""A message that becomes a record that can be scored."""
+
+from fastapi.testclient import TestClient
+
+from tests.hl7_messages import a_message, a_person
+from tests.journeys.conftest import Running
+
+RXD = "RXD|1|1^Tenofovir/Lamivudine/Dolutegravir^L|20250601|90|TAB||RX1"
+
+
+def a_dispense(control_id: str) -> bytes:
+    return a_message(a_person("J-1"), "ORC|RE|P|F1", RXD, "TQ1|1|||||90^d", kind="RDS^O13", control_id=control_id,
+                     at="20250601")  # fmt: skip
+
+
+def lines(answer: bytes) -> list[list[str]]:
+    return [line.split("|") for line in answer.decode().strip("\r").split("\r")]
+
+
+def test_a_message_over_http_becomes_a_record_that_can_be_scored(api: TestClient, running: Running) -> None:
+    answer = api.post("/api/v1/hl7", content=a_dispense("H1"))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("application/hl7-v2")
+    assert lines(answer.content)[1][:3] == ["MSA", "AA", "H1"]
+    assert running.service.inbox.work().n_done == 1
+    found = api.get("/api/v1/patients", params={"facility": "SYN000001"}).json()["patients"]
+    (patient,) = [row for row in found if row["facility"] == "SYN000001"]
+    told = api.post("/api/v1/predictions", json={"patient_uuid": patient["patient_uuid"], "as_of": "2025-06-20"})
+    assert told.status_code == 200
+    assert told.json()["expected_date"] == "2025-08-30"
