@@ -13,6 +13,12 @@ from zoneinfo import ZoneInfo
 from iit.config import Settings
 from iit.domain.errors import InvalidInput
 from iit.features.registry import FEATURE_NAMES
+from iit.model.registry import Registry
+from iit.ops.backup.catalog import Vault
+from iit.ops.backup.run import BackupMaker
+from iit.ops.backup.sealing import make_key, read_key
+from iit.ops.objects import open_target
+from iit.ops.tools import Tools
 from iit.services.access import Access
 from iit.services.champion import Champion
 from iit.services.contexts import ContextCache
@@ -21,7 +27,9 @@ from iit.services.modelling import Modelling
 from iit.services.patients import Patients
 from iit.services.predictions import Predictor
 from iit.services.scoring import Scoring
-from iit.store.database import Database, open_database
+from iit.store import server
+from iit.store.database import Database, PoolSettings, open_database
+from iit.store.embedded.binaries import find_binaries
 from iit.store.embedded.cluster import Cluster
 from iit.store.migrate import upgrade
 
@@ -80,7 +88,9 @@ def database_urls(settings: Settings) -> Iterator[tuple[str, str]]:
         owner = settings.database_owner_url
         yield (owner.get_secret_value() if owner is not None else url), url
         return
-    with Cluster(settings.data_dir, postgres_bin=settings.postgres_bin).running() as urls:
+    with Cluster(
+        settings.data_dir, postgres_bin=settings.postgres_bin, wal_archive=settings.wal_archive_dir
+    ).running() as urls:
         yield urls.owner_url, urls.app_url
 
 
@@ -101,6 +111,58 @@ def assemble(settings: Settings, database: Database) -> Service:
         scoring=Scoring(database, champion, lambda: _today(zone)),
         metrics_folder=_metrics_folder(),
     )
+
+
+def clock(settings: Settings) -> datetime:
+    """Return the present time in the facilities' zone."""
+    return datetime.now(settings.zone)
+
+
+def open_vault(settings: Settings, *, new_key: bool = False) -> Vault:
+    """Return where backups lie, with the key they are sealed with.
+
+    Args:
+        settings: how to run.
+        new_key: make a key in the data folder where none is set and none is there.
+    """
+    key_file = settings.backup_key_file or settings.data_dir / "backup_key"
+    if new_key and settings.backup_key_file is None and not key_file.exists():
+        make_key(key_file)
+    return Vault(open_target(settings.backup_address, endpoint=settings.backup_s3_endpoint), read_key(key_file))
+
+
+@contextmanager
+def backup_maker(settings: Settings) -> Iterator[BackupMaker]:
+    """Yield what makes backups of the installation that the settings describe."""
+    _private_folder(settings.data_dir)
+    vault = open_vault(settings, new_key=True)
+    with owned_database(settings) as (database, url):
+        with database.transaction() as tx:
+            major = server.major(tx)
+        binaries = find_binaries(settings.postgres_bin, major=major)
+        registry = Registry(settings.models_folder)
+        yield BackupMaker(
+            database=database,
+            tools=Tools(binaries.folder, binaries.major, server.connection_environment(url)),
+            vault=vault,
+            staging=settings.data_dir / "staging",
+            models=settings.models_folder,
+            check_models=registry.verify_all,
+            now=lambda: datetime.now(settings.zone),
+        )
+
+
+@contextmanager
+def owned_database(settings: Settings) -> Iterator[tuple[Database, str]]:
+    """Yield the database with the owner's rights and no limit to a statement's time, and its URL."""
+    with database_urls(settings) as (owner_url, _):
+        upgrade(owner_url, feature_names=FEATURE_NAMES)
+        patient = PoolSettings(size=2, max_overflow=2, statement_timeout_ms=0, lock_timeout_ms=60_000)
+        database = open_database(owner_url, time_zone=settings.time_zone, pool=patient)
+        try:
+            yield database, owner_url
+        finally:
+            database.close()
 
 
 def _metrics_folder() -> Path | None:

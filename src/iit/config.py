@@ -61,6 +61,26 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1024, description="Largest request body.")] = 10_000_000
     session_hours: Annotated[int, Field(ge=1, le=168, description="How long a login to the pages lasts.")] = 8
     secure_cookies: Annotated[bool, Field(description="Send the session cookie over TLS only.")] = False
+    backup_target: Annotated[
+        str | None,
+        Field(description="Folder or s3://bucket/prefix for backups; else `backups` in the data folder."),
+    ] = None
+    backup_s3_endpoint: Annotated[str | None, Field(description="URL of an S3 that is not Amazon's.")] = None
+    backup_key_file: Annotated[
+        Path | None,
+        Field(
+            description="File with the key that backups are sealed with, best on another machine or medium; else "
+            "`backup_key` in the data folder, made at the first backup."
+        ),
+    ] = None
+    backup_keep_days: Annotated[int, Field(ge=1, description="Days after which `iit backup prune` removes one.")] = 30
+    wal_archive_dir: Annotated[
+        Path | None,
+        Field(
+            description="Folder, best on another disk, for the private server's log; with it one can go back to any "
+            "second, and at most a minute is lost with the data folder."
+        ),
+    ] = None
     circuit_breaker_enabled: Annotated[
         bool,
         Field(
@@ -106,6 +126,11 @@ class Settings(BaseSettings):
     def models_folder(self) -> Path:
         """Folder of model bundles."""
         return self.models_dir or self.data_dir / "models"
+
+    @property
+    def backup_address(self) -> str:
+        """Where backups go."""
+        return self.backup_target or str(self.data_dir / "backups")
 
     @property
     def pool(self) -> PoolSettings:

@@ -5,7 +5,7 @@ import sys
 import typer
 
 from iit import __version__
-from iit.cli import access, modelling, operations, records
+from iit.cli import access, backups, modelling, operations, records
 from iit.domain.errors import ServiceError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.add_typer(access.keys, name="keys")
 app.add_typer(operations.database, name="db")
 app.add_typer(operations.config, name="config")
 app.add_typer(operations.facilities, name="facilities")
+app.add_typer(backups.backup, name="backup")
 
 
 @app.command()

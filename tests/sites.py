@@ -1,0 +1,58 @@
+"""Small installations with a private server that archives its log, for tests of backups and recovery."""
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from iit.config import Settings
+from iit.features.registry import FEATURE_NAMES
+from iit.store.embedded.cluster import Cluster, ClusterUrls
+from iit.store.migrate import upgrade
+
+FAST = {"fsync": "off", "shared_buffers": "'32MB'", "min_wal_size": "'32MB'"}
+
+
+@dataclass
+class Site:
+    """An installation: its folder, settings and running server."""
+
+    folder: Path
+    settings: Settings
+    cluster: Cluster
+    urls: ClusterUrls = field(repr=False)
+
+    def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.urls.owner_url.replace("+psycopg", ""), autocommit=True) as connection:
+            cursor = connection.execute(statement, values)  # type: ignore[call-overload]
+            return cursor.fetchall() if cursor.description else []
+
+    @property
+    def vault_folder(self) -> Path:
+        return Path(self.settings.backup_address)
+
+
+def a_folder() -> Path:
+    """Return a new folder that PostgreSQL's account can enter."""
+    folder = Path(tempfile.mkdtemp(prefix="iit-ops-"))
+    folder.chmod(0o755 if os.geteuid() == 0 else 0o700)
+    return folder
+
+
+def start_site(folder: Path, *, postgres_bin: Path | None) -> Site:
+    settings = Settings(data_dir=folder / "data", wal_archive_dir=folder / "wal", postgres_bin=postgres_bin)
+    settings.data_dir.mkdir()
+    cluster = Cluster(
+        settings.data_dir, postgres_bin=postgres_bin, wal_archive=settings.wal_archive_dir, extra_settings=FAST
+    )
+    urls = cluster.ensure_running()
+    upgrade(urls.owner_url, feature_names=FEATURE_NAMES)
+    site = Site(folder, settings, cluster, urls)
+    site.sql("INSERT INTO facilities (facility) VALUES ('SYN1')")
+    site.sql(
+        "INSERT INTO patients (patient_uuid, facility, status)"
+        " SELECT 'p' || n, 'SYN1', 'active' FROM generate_series(1, 500) n"
+    )
+    return site
