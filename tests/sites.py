@@ -2,8 +2,15 @@
 
 import os
 import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 
@@ -56,3 +63,47 @@ def start_site(folder: Path, *, postgres_bin: Path | None) -> Site:
         " SELECT 'p' || n, 'SYN1', 'active' FROM generate_series(1, 500) n"
     )
     return site
+
+
+class Commit(NamedTuple):
+    """A committed row of the table `load`: its number and transaction, and the times just before and after."""
+
+    number: int
+    xid: int
+    lsn: str
+    before: datetime
+    after: datetime
+
+
+@contextmanager
+def committing(site: Site, *, pause_seconds: float = 0.005) -> Iterator[list[Commit]]:
+    """Have a client commit one row after another, and yield the list of what was acknowledged."""
+    site.sql("CREATE TABLE load (n int PRIMARY KEY)")
+    commits: list[Commit] = []
+    stop = threading.Event()
+    address = site.urls.owner_url.replace("+psycopg", "")
+
+    def work() -> None:
+        with psycopg.connect(address, autocommit=True) as connection:
+            for number in count(1):
+                if stop.is_set():
+                    return
+                before = datetime.now(UTC)
+                try:
+                    row = connection.execute(
+                        "INSERT INTO load VALUES (%s) RETURNING pg_current_xact_id()::text, pg_current_wal_lsn()::text",
+                        [number],
+                    ).fetchone()
+                except psycopg.OperationalError:
+                    return  # the server is gone
+                assert row is not None
+                commits.append(Commit(number, int(row[0]), row[1], before, datetime.now(UTC)))
+                time.sleep(pause_seconds)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        yield commits
+    finally:
+        stop.set()
+        worker.join()

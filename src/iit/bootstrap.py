@@ -3,11 +3,12 @@
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from iit.config import Settings
@@ -17,7 +18,9 @@ from iit.model.registry import Registry
 from iit.ops.backup.catalog import Vault
 from iit.ops.backup.run import BackupMaker
 from iit.ops.backup.sealing import make_key, read_key
+from iit.ops.journal import journal
 from iit.ops.objects import open_target
+from iit.ops.restore.run import Restorer
 from iit.ops.tools import Tools
 from iit.services.access import Access
 from iit.services.champion import Champion
@@ -163,6 +166,32 @@ def owned_database(settings: Settings) -> Iterator[tuple[Database, str]]:
             yield database, owner_url
         finally:
             database.close()
+
+
+def restorer(settings: Settings) -> Restorer:
+    """Return what restores backups of the installation that the settings describe. Needs no database."""
+    return Restorer(
+        vault=open_vault(settings),
+        data_dir=settings.data_dir,
+        models=settings.models_folder,
+        log_folders=tuple(one for one in (settings.wal_archive_dir, settings.wal_copy_dir) if one is not None),
+        postgres_bin=settings.postgres_bin,
+        zone=settings.zone,
+        now=lambda: clock(settings),
+    )
+
+
+@contextmanager
+def task_log(settings: Settings, task: str, actor: str, warn: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    """Keep a row of a task in the log of maintenance when it ends; yield a place for its figures."""
+
+    @contextmanager
+    def opened() -> Iterator[Database]:
+        with owned_database(settings) as (database, _):
+            yield database
+
+    with journal(task, actor=actor, opened=opened, now=lambda: clock(settings), warn=warn) as detail:
+        yield detail
 
 
 def _metrics_folder() -> Path | None:

@@ -81,6 +81,10 @@ class Settings(BaseSettings):
             "second, and at most a minute is lost with the data folder."
         ),
     ] = None
+    wal_copy_dir: Annotated[
+        Path | None,
+        Field(description="Folder into which `iit backup receive-wal` copies the log as it is written."),
+    ] = None
     circuit_breaker_enabled: Annotated[
         bool,
         Field(

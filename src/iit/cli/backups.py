@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from iit.bootstrap import backup_maker, clock, open_vault
-from iit.cli.shared import Json, actor, say, tell
+from iit.bootstrap import backup_maker, clock, open_vault, task_log
+from iit.cli.shared import Json, actor, say, tell, warn
 from iit.config import load_settings
 from iit.domain.errors import InvalidInput, NotFound
 from iit.ops.backup.catalog import discard, leftovers, removable
@@ -23,8 +23,9 @@ def run(
 ) -> None:
     """Make a backup; a failed part is a failed backup, and what was there before stays."""
     settings = load_settings()
-    with backup_maker(settings) as maker:
-        made = maker.run(kind, actor=actor(), say=lambda text: typer.echo(f"iit: {text}", err=True))
+    with task_log(settings, f"backup {kind}", actor(), warn) as detail, backup_maker(settings) as maker:
+        made = maker.run(kind, actor=actor(), say=warn)
+        detail.update(backup_id=made.backup_id, bytes=made.sealed_size)
     if as_json:
         tell(_summary(made))
         return

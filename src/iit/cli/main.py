@@ -5,7 +5,7 @@ import sys
 import typer
 
 from iit import __version__
-from iit.cli import access, backups, modelling, operations, records
+from iit.cli import access, backups, modelling, operations, records, restores
 from iit.domain.errors import ServiceError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("synth")(records.synth)
 app.command("train")(modelling.train)
 app.command("evaluate")(modelling.evaluate)
 app.command("score")(modelling.score)
+app.command("restore")(restores.restore)
 app.command("worklist")(modelling.worklist)
 app.add_typer(modelling.models, name="models")
 app.add_typer(access.users, name="users")

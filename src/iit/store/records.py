@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg import sql
-from sqlalchemy import delete, func, select
+from sqlalchemy import Row, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from iit.domain.audit import AuditEvent
@@ -115,18 +115,20 @@ def events_of(tx: Transaction, patient_uuid: str) -> list[Event]:
     rows = tx.execute(
         select(events).where(events.c.patient_uuid == patient_uuid).order_by(events.c.occurred_at, events.c.sequence)
     )
-    return [
-        Event(
-            kind_of(row.code),
-            row.occurred_at,
-            row.known_at,
-            _value(row.code, row.numeric_value),
-            row.source,
-            row.source_id,
-            row.sequence,
-        )
-        for row in rows
-    ]
+    return [event_of(row) for row in rows]
+
+
+def event_of(row: "Row[Any]") -> Event:
+    """Return the event of a row of `events`."""
+    return Event(
+        kind_of(row.code),
+        row.occurred_at,
+        row.known_at,
+        _value(row.code, row.numeric_value),
+        row.source,
+        row.source_id,
+        row.sequence,
+    )
 
 
 def _value(code: str, numeric: float | None) -> float:

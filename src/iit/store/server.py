@@ -28,7 +28,7 @@ def describe(tx: Transaction) -> dict[str, str]:
             "SELECT current_setting('server_version_num') AS version_num, current_database() AS database,"
             " (SELECT system_identifier::text FROM pg_control_system()) AS system_identifier,"
             " (SELECT timeline_id::text FROM pg_control_checkpoint()) AS timeline,"
-            " pg_snapshot_xmin(pg_current_snapshot())::text AS next_xid,"
+            " pg_snapshot_xmax(pg_current_snapshot())::text AS next_xid,"
             " (SELECT rolname FROM pg_roles WHERE oid = 10) AS superuser,"
             " pg_current_wal_lsn()::text AS lsn"
         )
@@ -65,9 +65,19 @@ def export_snapshot(tx: Transaction) -> str:
     return str(tx.execute(text("SELECT pg_export_snapshot()")).scalar_one())
 
 
+def is_superuser(tx: Transaction) -> bool:
+    """Return whether this session may do everything."""
+    return setting(tx, "is_superuser") == "on"
+
+
 def switch_wal(tx: Transaction) -> str:
     """Close the segment of the log that is being written, so that it is archived; return its name."""
     return str(tx.execute(text("SELECT pg_walfile_name(pg_switch_wal() - 1)")).scalar_one())
+
+
+def mark_moment(tx: Transaction) -> int:
+    """Take a transaction number, so that this commit stands in the log with its time; return the number."""
+    return int(tx.execute(text("SELECT pg_current_xact_id()::text")).scalar_one())
 
 
 def last_archived(tx: Transaction) -> str | None:

@@ -90,7 +90,7 @@ class Cluster:
         """
         places = choose_places(self._data_dir, self._account)
         self._places = places
-        with _locked(places.root / "lock"):
+        with locked(places.root / "lock"):
             self._binaries = self._fitting_binaries(places)
             if not (places.data / "PG_VERSION").exists():
                 self._create(places)
@@ -108,7 +108,7 @@ class Cluster:
         if self._users is None or self._places is None or self._binaries is None:
             return
         atexit.unregister(self.release)
-        with _locked(self._places.root / "lock"):
+        with locked(self._places.root / "lock"):
             users, self._users = self._users, None
             try:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -229,7 +229,7 @@ def write_configuration(data: Path, text: str, account: Account) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         deadline = time.monotonic() + 2 * _START_SECONDS

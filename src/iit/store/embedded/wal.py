@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from iit.domain.errors import InvalidInput
+from iit.domain.errors import InvalidInput, Unavailable
 from iit.store.embedded.account import Account
 
 _ARCHIVE: Final = r"""#!/bin/sh
@@ -71,6 +71,18 @@ def archive_settings(archive: Path, scripts: Path, account: Account) -> dict[str
         "archive_timeout": "'30s'",
         "archive_command": _setting(f"sh {shlex.quote(str(script))} %p {shlex.quote(str(archive))}"),
     }
+
+
+def archive_history(data: Path, archive: Path, scripts: Path, account: Account) -> None:
+    """Archive the files that tell how the log branched: a server that recovered without archiving has not.
+
+    Raises:
+        Unavailable: they cannot be kept, so that later restores would not find the new branch.
+    """
+    script = _write(scripts / "archive_wal", _ARCHIVE, account)
+    for file in sorted((data / "pg_wal").glob("*.history")):
+        if account.run(["sh", str(script), str(file), str(archive)]).returncode:
+            raise Unavailable(f"{file.name} cannot be archived", place=str(archive))
 
 
 def fetch_setting(folders: Sequence[Path], scripts: Path, account: Account) -> str:
