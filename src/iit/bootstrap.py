@@ -12,9 +12,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from iit.config import Settings
-from iit.domain.errors import InvalidInput
+from iit.domain.errors import InvalidInput, ServiceError
 from iit.features.registry import FEATURE_NAMES
 from iit.model.registry import Registry
+from iit.ops.alerts import Pager
 from iit.ops.backup.catalog import Vault
 from iit.ops.backup.run import BackupMaker
 from iit.ops.backup.sealing import make_key, read_key
@@ -179,6 +180,30 @@ def restorer(settings: Settings) -> Restorer:
         zone=settings.zone,
         now=lambda: clock(settings),
     )
+
+
+def pager(settings: Settings) -> Pager:
+    """Return the way to call people.
+
+    Raises:
+        InvalidInput: no routing key is set.
+    """
+    if settings.pagerduty_routing_key is None:
+        raise InvalidInput("is not set", place="IIT_PAGERDUTY_ROUTING_KEY")
+    key = settings.pagerduty_routing_key.get_secret_value()
+    return Pager(
+        routing_key=key, url=settings.pagerduty_url, spool=settings.data_dir / "spool" / "pages", sleep=time.sleep
+    )
+
+
+def alert(settings: Settings, summary: str, *, dedup_key: str, warn: Callable[[str], None]) -> None:
+    """Call people where that is set up; a page that cannot be sent is kept and told, and hides no other error."""
+    if settings.pagerduty_routing_key is None:
+        return
+    try:
+        pager(settings).page(summary, severity="critical", dedup_key=dedup_key)
+    except ServiceError as error:
+        warn(str(error))
 
 
 @contextmanager

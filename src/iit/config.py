@@ -85,6 +85,13 @@ class Settings(BaseSettings):
         Path | None,
         Field(description="Folder into which `iit backup receive-wal` copies the log as it is written."),
     ] = None
+    pagerduty_routing_key: Annotated[
+        SecretStr | None, Field(description="Key of the service in PagerDuty (Events API v2) for `iit page`.")
+    ] = None
+    pagerduty_url: Annotated[str, Field(description="Where events go.")] = "https://events.pagerduty.com/v2/enqueue"
+    disk_warn_percent: Annotated[
+        float, Field(gt=0, lt=100, description="Use of a disk that daily maintenance complains of.")
+    ] = 80.0
     circuit_breaker_enabled: Annotated[
         bool,
         Field(

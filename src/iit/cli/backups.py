@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from iit.bootstrap import backup_maker, clock, open_vault, task_log
+from iit.bootstrap import alert, backup_maker, clock, open_vault, task_log
 from iit.cli.shared import Json, actor, say, tell, warn
 from iit.config import load_settings
-from iit.domain.errors import InvalidInput, NotFound
-from iit.ops.backup.catalog import discard, leftovers, removable
+from iit.domain.errors import InvalidInput, NotFound, ServiceError
 from iit.ops.backup.fetch import verify as verify_backup
 from iit.ops.backup.manifest import KINDS, Manifest
+from iit.ops.maintenance import prune as prune_backups
 
 backup = typer.Typer(help="Backups: sealed, checked, on a folder or S3.", no_args_is_help=True)
 
@@ -19,13 +19,21 @@ backup = typer.Typer(help="Backups: sealed, checked, on a folder or S3.", no_arg
 @backup.command("run")
 def run(
     kind: Annotated[str, typer.Option(help=", ".join(KINDS))] = "full",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make a backup; a failed part is a failed backup, and what was there before stays."""
     settings = load_settings()
-    with task_log(settings, f"backup {kind}", actor(), warn) as detail, backup_maker(settings) as maker:
-        made = maker.run(kind, actor=actor(), say=warn)
-        detail.update(backup_id=made.backup_id, bytes=made.sealed_size)
+    if dry_run:
+        say(f"would make a {kind} backup in {settings.backup_address}")
+        return
+    try:
+        with task_log(settings, f"backup {kind}", actor(), warn) as detail, backup_maker(settings) as maker:
+            made = maker.run(kind, actor=actor(), say=warn)
+            detail.update(backup_id=made.backup_id, bytes=made.sealed_size)
+    except ServiceError:
+        alert(settings, f"The {kind} backup failed", dedup_key=f"backup-{kind}", warn=warn)
+        raise
     if as_json:
         tell(_summary(made))
         return
@@ -79,15 +87,11 @@ def prune(
 ) -> None:
     """Remove old backups; the newest of each kind and all that kept ones build on always stay."""
     settings = load_settings()
-    vault = open_vault(settings)
-    now = clock(settings).astimezone(UTC)
-    found, _ = vault.manifests()
-    going = [*removable(found, now=now, keep_days=keep_days or settings.backup_keep_days), *leftovers(vault, now=now)]
+    days = keep_days or settings.backup_keep_days
+    going = prune_backups(open_vault(settings), now=clock(settings).astimezone(UTC), keep_days=days, is_dry=dry_run)
     for backup_id in going:
-        say(f"{'would remove' if dry_run else 'removing'} {backup_id}")
-        if not dry_run:
-            discard(vault, backup_id)
-    say(f"{len(going)} removed" if not dry_run else f"{len(going)} would be removed")
+        say(backup_id)
+    say(f"{len(going)} {'would be removed' if dry_run else 'removed'}")
 
 
 def _summary(manifest: Manifest) -> dict[str, Any]:

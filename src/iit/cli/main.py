@@ -5,7 +5,7 @@ import sys
 import typer
 
 from iit import __version__
-from iit.cli import access, backups, modelling, operations, records, restores
+from iit.cli import access, backups, maintenance, modelling, operations, records, restores
 from iit.domain.errors import ServiceError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("synth")(records.synth)
 app.command("train")(modelling.train)
 app.command("evaluate")(modelling.evaluate)
 app.command("score")(modelling.score)
+app.command("page")(maintenance.page)
 app.command("restore")(restores.restore)
 app.command("worklist")(modelling.worklist)
 app.add_typer(modelling.models, name="models")
@@ -31,6 +32,8 @@ app.add_typer(operations.database, name="db")
 app.add_typer(operations.config, name="config")
 app.add_typer(operations.facilities, name="facilities")
 app.add_typer(backups.backup, name="backup")
+app.add_typer(maintenance.maintenance, name="maintenance")
+app.add_typer(maintenance.integrity, name="integrity")
 
 
 @app.command()

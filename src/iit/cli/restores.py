@@ -1,5 +1,6 @@
 """`iit restore`: back to a moment, to a day in isolation, or in rehearsal."""
 
+import sys
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from iit.bootstrap import clock, owned_database, restorer, task_log
 from iit.cli.shared import Json, actor, say, tell, warn
 from iit.config import Settings, load_settings
 from iit.domain.errors import InvalidInput
-from iit.ops.backup.catalog import newest
+from iit.ops.backup.catalog import PHYSICAL, newest
 from iit.ops.restore.beside import remove_folder
 from iit.ops.restore.choice import of_day, parse_day, parse_moment
 from iit.ops.restore.logical import load_dump
@@ -51,6 +52,11 @@ def restore(
     """Bring back a backup: to the newest moment, or the one given; beside first, then in place, the old kept."""
     settings = load_settings()
     tool = restorer(settings)
+    if rehearse and dry_run:
+        say(
+            f"would restore {newest(tool.vault.manifests()[0], PHYSICAL).backup_id} beside what runs, check and remove it"
+        )
+        return
     if rehearse:
         with task_log(settings, "restore rehearsal", actor(), warn) as detail:
             report = tool.rehearse(say=warn)
@@ -143,6 +149,8 @@ def _parts(
 
 
 def _confirm(what: str, *, is_sure: bool) -> None:
+    if not is_sure and not sys.stdin.isatty():
+        raise InvalidInput(f"{what}: give --yes", place="restore")
     if not is_sure and not typer.confirm(f"{what}. Go on?"):
         raise InvalidInput("not confirmed; nothing was changed", place="restore")
 

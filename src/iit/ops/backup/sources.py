@@ -32,6 +32,7 @@ def take_physical(database: Database, tools: Tools, folder: Path, *, parent: tup
     """Take a base backup: full, or what changed since `parent` (its id and its `backup_manifest`)."""
     with database.transaction() as tx:
         before = server.row_counts(tx)
+        start = server.describe(tx)["lsn"]
     options = [f"--incremental={parent[1]}"] if parent is not None else []
     tools.run(
         "pg_basebackup", f"--pgdata={folder}", "--format=tar", "--compress=client-gzip:1", "--wal-method=stream",
@@ -41,7 +42,7 @@ def take_physical(database: Database, tools: Tools, folder: Path, *, parent: tup
     if found != {"base.tar.gz", "pg_wal.tar.gz", "backup_manifest"}:
         raise Unavailable("the server has tablespaces of its own, which are not supported", place="pg_basebackup")
     with database.transaction() as tx:
-        told = {**server.describe(tx), "schema": server.schema_revision(tx)}
+        told = {**server.describe(tx), "start_lsn": start, "schema": server.schema_revision(tx)}
         after = server.row_counts(tx)
     rows = {table: (before.get(table, 0), count) for table, count in after.items()}
     return Taken(told, rows, parent[0] if parent is not None else None)
