@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/find_iit.sh"
 for argument in "$@"; do
   if [[ $argument != --dry-run ]]; then
-    exec "$iit" page "$@"
+    run_iit page "$@"
   fi
 done
-exec "$iit" page "IIT ML Service Critical Failure" "$@"
+run_iit page "IIT ML Service Critical Failure" "$@"

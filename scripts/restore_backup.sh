@@ -3,4 +3,4 @@
 set -euo pipefail
 # shellcheck source=/dev/null
 . "$(dirname "${BASH_SOURCE[0]}")/find_iit.sh"
-exec "$iit" restore "$@"
+run_iit restore "$@"

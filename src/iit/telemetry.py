@@ -24,6 +24,10 @@ prediction_stage_seconds = Histogram(
     buckets=(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0),
 )
 
+backup_age_seconds = Gauge(
+    "iit_backup_age_seconds", "Age of the newest good backup.", ("kind",), multiprocess_mode="mostrecent"
+)
+
 
 def configure_logging(*, level: str, file: Path | None = None) -> None:
     """Send all logs as JSON lines to standard error and, where given, to a file that survives its rotation."""

@@ -1,6 +1,7 @@
 """`/health` and `/metrics`: for load balancers, supervisors and Prometheus; no key needed, nothing of patients told."""
 
 import time
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -11,8 +12,9 @@ from starlette.responses import JSONResponse
 from iit import __version__
 from iit.api.dependencies import PrincipalDep, ServiceDep
 from iit.bootstrap import Service
-from iit.domain.errors import ServiceError
-from iit.store import migrate
+from iit.domain.errors import ServiceError, Unavailable
+from iit.store import backups, migrate
+from iit.telemetry import backup_age_seconds
 
 router = APIRouter(tags=["health"])
 
@@ -46,11 +48,18 @@ def detailed(service: ServiceDep, _who: PrincipalDep) -> Response:
 @router.get("/metrics")
 def metrics(service: ServiceDep) -> Response:
     """Give all figures in Prometheus' text format, of all workers together."""
+    _tell_backup_age(service)
     if service.metrics_folder is None:
         return Response(generate_latest(PROCESS_REGISTRY), media_type=CONTENT_TYPE_LATEST)
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry, path=str(service.metrics_folder))  # type: ignore[no-untyped-call]
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _tell_backup_age(service: Service) -> None:
+    with suppress(Unavailable), service.database.transaction() as tx:  # figures go on without the database
+        for kind, finished_at in backups.latest_good(tx).items():
+            backup_age_seconds.labels(kind).set((service.now() - finished_at).total_seconds())
 
 
 def _checks(service: Service) -> dict[str, dict[str, Any]]:

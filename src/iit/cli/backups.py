@@ -1,5 +1,8 @@
 """`iit backup`: making, listing, checking and pruning backups."""
 
+import signal
+import sys
+import time
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -11,6 +14,7 @@ from iit.config import load_settings
 from iit.domain.errors import InvalidInput, NotFound, ServiceError
 from iit.ops.backup.fetch import verify as verify_backup
 from iit.ops.backup.manifest import KINDS, Manifest
+from iit.ops.backup.receive import receive
 from iit.ops.maintenance import prune as prune_backups
 
 backup = typer.Typer(help="Backups: sealed, checked, on a folder or S3.", no_args_is_help=True)
@@ -92,6 +96,24 @@ def prune(
     for backup_id in going:
         say(backup_id)
     say(f"{len(going)} {'would be removed' if dry_run else 'removed'}")
+
+
+@backup.command("receive-wal")
+def receive_wal(
+    synchronous: Annotated[
+        bool, typer.Option("--synchronous", help="Commits wait for the copy: none is lost, none goes on without it.")
+    ] = False,
+) -> None:
+    """Copy the log into IIT_WAL_COPY_DIR as it is written, until told to end (SIGTERM or Ctrl-C)."""
+    settings = load_settings()
+    if settings.wal_copy_dir is None:
+        raise InvalidInput("is not set", place="IIT_WAL_COPY_DIR")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with backup_maker(settings) as maker:
+        receive(
+            maker.database, maker.tools, settings.wal_copy_dir, archive=settings.wal_archive_dir,
+            is_synchronous=synchronous, sleep=time.sleep,
+        )  # fmt: skip
 
 
 def _summary(manifest: Manifest) -> dict[str, Any]:

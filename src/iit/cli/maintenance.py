@@ -67,7 +67,7 @@ def weekly(dry_run: DryRun = False) -> None:
         with owned_database(settings) as (database, _):
             figures = upkeep.weekly(
                 database, vault, now=now.astimezone(UTC), keep_days=settings.backup_keep_days,
-                archive=settings.wal_archive_dir,
+                logs=[one for one in (settings.wal_archive_dir, settings.wal_copy_dir) if one is not None],
             )  # fmt: skip
         detail.update(figures)
         say(f"{figures['tables']} tables vacuumed; the database takes {figures['database_bytes'] / 1e6:.1f} MB")

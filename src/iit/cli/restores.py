@@ -53,9 +53,8 @@ def restore(
     settings = load_settings()
     tool = restorer(settings)
     if rehearse and dry_run:
-        say(
-            f"would restore {newest(tool.vault.manifests()[0], PHYSICAL).backup_id} beside what runs, check and remove it"
-        )
+        chosen = newest(tool.vault.manifests()[0], PHYSICAL).backup_id
+        say(f"would restore {chosen} beside what runs, check it and remove it")
         return
     if rehearse:
         with task_log(settings, "restore rehearsal", actor(), warn) as detail:

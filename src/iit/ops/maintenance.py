@@ -43,7 +43,7 @@ def daily(database: Database, *, now: datetime, disks: DiskLimits) -> tuple[dict
 
 
 def weekly(
-    database: Database, vault: Vault | None, *, now: datetime, keep_days: int, archive: Path | None
+    database: Database, vault: Vault | None, *, now: datetime, keep_days: int, logs: Sequence[Path]
 ) -> dict[str, Any]:
     """Vacuum, remove old backups and the log that no backup needs any more; return figures."""
     n_tables = maintenance_store.tend(database, is_vacuum=True)
@@ -52,8 +52,7 @@ def weekly(
     removed, segments = [], 0
     if vault is not None:
         removed = prune(vault, now=now, keep_days=keep_days)
-        if archive is not None:
-            segments = prune_log(archive, vault.manifests()[0])
+        segments = sum(prune_log(folder, vault.manifests()[0]) for folder in logs)
     return {"tables": n_tables, "database_bytes": size, "backups_removed": removed, "segments_removed": segments}
 
 

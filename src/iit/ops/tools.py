@@ -27,10 +27,9 @@ class Tools:
         Raises:
             Unavailable: it is missing, failed or took too long; nothing it made is to be trusted.
         """
-        environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", **self._connection}
         try:
             done = subprocess.run(  # noqa: S603 - an argument list of our own
-                [str(self.folder / name), *arguments], env=environment, stdin=subprocess.DEVNULL,
+                [str(self.folder / name), *arguments], env=self._environment(), stdin=subprocess.DEVNULL,
                 capture_output=True, text=True, errors="replace", check=False, timeout=timeout_seconds,
             )  # fmt: skip
         except FileNotFoundError as cause:
@@ -42,6 +41,22 @@ class Tools:
         if done.returncode:
             raise Unavailable(f"failed with exit code {done.returncode}: {_reason(done.stderr)}", place=name)
         return done.stdout
+
+    def start(self, name: str, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Start a program that goes on until it is told to end; what it says goes where we speak.
+
+        Raises:
+            Unavailable: it is missing.
+        """
+        try:
+            return subprocess.Popen(  # noqa: S603 - an argument list of our own
+                [str(self.folder / name), *arguments], env=self._environment(), stdin=subprocess.DEVNULL
+            )
+        except FileNotFoundError as cause:
+            raise Unavailable(f"{self.folder} lacks it", place=name) from cause
+
+    def _environment(self) -> dict[str, str]:
+        return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", **self._connection}
 
 
 def _reason(said: str) -> str:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import make_url, text
 
-from iit.store.database import Transaction
+from iit.store.database import Database, Transaction
 from iit.store.schema import metadata
 
 
@@ -84,3 +84,23 @@ def last_archived(tx: Transaction) -> str | None:
     """Return the newest segment that was archived."""
     found: str | None = tx.execute(text("SELECT last_archived_wal FROM pg_stat_archiver")).scalar_one()
     return found
+
+
+def is_streaming(tx: Transaction, name: str) -> bool:
+    """Return whether a receiver of that name follows the log."""
+    return bool(
+        tx.execute(
+            text("SELECT count(*) FROM pg_stat_replication WHERE application_name = :name AND state = 'streaming'"),
+            {"name": name},
+        ).scalar_one()
+    )
+
+
+def set_synchronous(database: Database, name: str) -> None:
+    """Have commits wait for the receiver of that name; for none where it is empty."""
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if name:
+            connection.execute(text(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'"))
+        else:
+            connection.execute(text("ALTER SYSTEM RESET synchronous_standby_names"))
+        connection.execute(text("SELECT pg_reload_conf()"))
