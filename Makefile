@@ -10,10 +10,10 @@ PORT ?= 8000
 TEST_JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix docs lock
+.PHONY: help setup run test test-recovery check fix docs lock
 
 help: ## List what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(DEV_STAMP) ## Make the environment with everything for development
 
@@ -22,6 +22,9 @@ run: $(SERVE_STAMP) ## Start the service with a synthetic cohort on http://local
 
 test: $(DEV_STAMP) ## Run all ordinary tests
 	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
+
+test-recovery: $(DEV_STAMP) ## Run the long proofs of backup and recovery
+	$(BIN)/python -m pytest -n0 -m recovery tests/integration/ops
 
 check: $(DEV_STAMP) ## Check format, lint, types, architecture and generated documents; runs all, then counts
 	@bash scripts/check.sh

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -14,8 +14,10 @@ from typing import NamedTuple
 
 import psycopg
 
+from iit.bootstrap import restorer
 from iit.config import Settings
 from iit.features.registry import FEATURE_NAMES
+from iit.ops.restore.run import Restorer
 from iit.store.embedded.cluster import Cluster, ClusterUrls
 from iit.store.migrate import upgrade
 
@@ -63,6 +65,11 @@ def start_site(folder: Path, *, postgres_bin: Path | None) -> Site:
         " SELECT 'p' || n, 'SYN1', 'active' FROM generate_series(1, 500) n"
     )
     return site
+
+
+def fast_restorer(settings: Settings) -> Restorer:
+    """Return what restores, without waiting for the disk."""
+    return replace(restorer(settings), server_settings=FAST)
 
 
 class Commit(NamedTuple):

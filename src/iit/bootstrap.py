@@ -157,6 +157,19 @@ def backup_maker(settings: Settings) -> Iterator[BackupMaker]:
 
 
 @contextmanager
+def log_source(settings: Settings) -> Iterator[tuple[Database, Tools]]:
+    """Yield the server whose log is copied. Nothing is committed: commits may be waiting for that very copy."""
+    with database_urls(settings) as (url, _):
+        database = open_database(url, time_zone=settings.time_zone, pool=PoolSettings(size=1))
+        try:
+            with database.transaction() as tx:
+                binaries = find_binaries(settings.postgres_bin, major=server.major(tx))
+            yield database, Tools(binaries.folder, binaries.major, server.connection_environment(url))
+        finally:
+            database.close()
+
+
+@contextmanager
 def owned_database(settings: Settings) -> Iterator[tuple[Database, str]]:
     """Yield the database with the owner's rights and no limit to a statement's time, and its URL."""
     with database_urls(settings) as (owner_url, _):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from iit.bootstrap import alert, backup_maker, clock, open_vault, task_log
+from iit.bootstrap import alert, backup_maker, clock, log_source, open_vault, task_log
 from iit.cli.shared import Json, actor, say, tell, warn
 from iit.config import load_settings
 from iit.domain.errors import InvalidInput, NotFound, ServiceError
@@ -109,9 +109,9 @@ def receive_wal(
     if settings.wal_copy_dir is None:
         raise InvalidInput("is not set", place="IIT_WAL_COPY_DIR")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with backup_maker(settings) as maker:
+    with log_source(settings) as (database, tools):
         receive(
-            maker.database, maker.tools, settings.wal_copy_dir, archive=settings.wal_archive_dir,
+            database, tools, settings.wal_copy_dir, archive=settings.wal_archive_dir,
             is_synchronous=synchronous, sleep=time.sleep,
         )  # fmt: skip
 

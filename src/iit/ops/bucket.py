@@ -1,5 +1,6 @@
 """A bucket of S3, or of anything that speaks like it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ class Bucket:
             raise self._failure(f"{name} cannot be removed", cause) from cause
 
     def _failure(self, what: str, cause: Exception) -> Unavailable:
-        reason = _code(cause) if isinstance(cause, ClientError) else type(cause).__name__
+        told = re.search(r"An error occurred \((\w+)\)", str(cause))
+        reason = told[1] if told else type(cause).__name__
         return Unavailable(f"{what}: {reason}", place=f"backup target {self}")
 
 

@@ -21,6 +21,10 @@ class Tools:
         self.major = major
         self._connection = dict(connection or {})
 
+    def elsewhere(self, **connection: str) -> "Tools":
+        """Return the same programs with another way to a server."""
+        return Tools(self.folder, self.major, {**self._connection, **connection})
+
     def run(self, name: str, *arguments: str, timeout_seconds: float = 6 * _HOUR) -> str:
         """Run a program and return what it said.
 

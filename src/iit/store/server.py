@@ -1,7 +1,9 @@
 """What a backup needs to know of the server: who it is, where its log stands, and how many rows it holds."""
 
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import DBAPIError
 
+from iit.domain.errors import Unavailable
 from iit.store.database import Database, Transaction
 from iit.store.schema import metadata
 
@@ -97,10 +99,15 @@ def is_streaming(tx: Transaction, name: str) -> bool:
 
 
 def set_synchronous(database: Database, name: str) -> None:
-    """Have commits wait for the receiver of that name; for none where it is empty."""
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if name:
-            connection.execute(text(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'"))
-        else:
-            connection.execute(text("ALTER SYSTEM RESET synchronous_standby_names"))
-        connection.execute(text("SELECT pg_reload_conf()"))
+    """Have commits wait for the receiver of that name; for none where it is empty.
+
+    Raises:
+        Unavailable: the database does not take it.
+    """
+    change = f"SET synchronous_standby_names = '{name}'" if name else "RESET synchronous_standby_names"
+    try:
+        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(f"ALTER SYSTEM {change}"))
+            connection.execute(text("SELECT pg_reload_conf()"))
+    except DBAPIError as cause:
+        raise Unavailable("does not take the setting", place="database") from cause

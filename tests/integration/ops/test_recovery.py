@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from tests.sites import FAST, Commit, Site, a_folder, committing, start_site
+from tests.sites import FAST, Commit, Site, a_folder, committing, fast_restorer, start_site
 
-from iit.bootstrap import backup_maker, restorer
+from iit.bootstrap import backup_maker
 from iit.domain.errors import Conflict, InvalidInput, NotFound
 from iit.ops.restore.beside import remove_folder
 from iit.ops.restore.run import Report
@@ -43,18 +43,21 @@ def test_a_moment_between_two_commits_holds_the_first_and_not_the_second(busy: t
     site, commits = busy
     last, following = commits[-40], commits[-39]
     moment = last.after + (following.before - last.after) / 2
-    report = restorer(site.settings).recover(RecoveryTarget(time=moment), keep_beside=True)
+    report = fast_restorer(site.settings).recover(RecoveryTarget(time=moment), keep_beside=True)
     found = numbers_in(report, site)
     remove_folder(report.data_dir)
     assert found == [commit.number for commit in commits if commit.number <= last.number]
 
 
-@pytest.mark.parametrize(("is_inclusive", "missing"), [(True, 0), (False, 1)], ids=["with it", "just before it"])
+@pytest.mark.parametrize(
+    ("is_inclusive", "missing"),
+    [pytest.param(True, 0, id="with it"), pytest.param(False, 1, id="just before it", marks=pytest.mark.recovery)],
+)
 def test_a_transaction_is_reached_exactly(busy: tuple[Site, list[Commit]], is_inclusive: bool, missing: int) -> None:
     site, commits = busy
     chosen = commits[-20]
     target = RecoveryTarget(xid=chosen.xid, is_inclusive=is_inclusive)
-    report = restorer(site.settings).recover(target, keep_beside=True)
+    report = fast_restorer(site.settings).recover(target, keep_beside=True)
     found = numbers_in(report, site)
     remove_folder(report.data_dir)
     assert found == [commit.number for commit in commits if commit.number <= chosen.number - missing]
@@ -62,7 +65,7 @@ def test_a_transaction_is_reached_exactly(busy: tuple[Site, list[Commit]], is_in
 
 def test_moments_out_of_reach_are_refused_and_leave_nothing(busy: tuple[Site, list[Commit]]) -> None:
     site, commits = busy
-    tool = restorer(site.settings)
+    tool = fast_restorer(site.settings)
     with pytest.raises(NotFound, match="the oldest moment is"):
         tool.recover(RecoveryTarget(time=datetime(2024, 1, 1, tzinfo=UTC)), keep_beside=True)
     with pytest.raises(NotFound, match="after the newest that can be recovered: the last commit in the log was at"):
@@ -73,15 +76,13 @@ def test_moments_out_of_reach_are_refused_and_leave_nothing(busy: tuple[Site, li
 def test_a_server_in_use_is_not_replaced(busy: tuple[Site, list[Commit]]) -> None:
     site, _ = busy
     with pytest.raises(Conflict, match="stop the service first"):
-        restorer(site.settings).recover(RecoveryTarget(), keep_beside=False)
+        fast_restorer(site.settings).recover(RecoveryTarget(), keep_beside=False)
 
 
 def test_a_damaged_segment_of_the_log_stops_the_recovery(busy: tuple[Site, list[Commit]]) -> None:
     site, commits = busy
     assert site.settings.wal_archive_dir is not None
     moment = commits[-1].after
-    report = restorer(site.settings).recover(RecoveryTarget(time=moment), keep_beside=True)
-    remove_folder(report.data_dir)
     (segment,) = [
         one
         for one in sorted(site.settings.wal_archive_dir.glob("*.gz"))
@@ -91,7 +92,7 @@ def test_a_damaged_segment_of_the_log_stops_the_recovery(busy: tuple[Site, list[
     segment.write_bytes(whole[:-200] + bytes(200))
     try:
         with pytest.raises(InvalidInput, match="cannot be replayed"):
-            restorer(site.settings).recover(RecoveryTarget(time=moment), keep_beside=True)
+            fast_restorer(site.settings).recover(RecoveryTarget(time=moment), keep_beside=True)
     finally:
         segment.write_bytes(whole)
 

@@ -120,7 +120,7 @@ def leftovers(vault: Vault, *, now: datetime) -> list[str]:
 
 def _is_old(backup_id: str, now: datetime) -> bool:
     try:
-        started = datetime.strptime(backup_id.split("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=now.tzinfo)
+        started = datetime.strptime(backup_id[:15], "%Y%m%dT%H%M%S").replace(tzinfo=now.tzinfo)
     except ValueError:
         return False  # not ours
     return started < now - _ORPHAN_AGE

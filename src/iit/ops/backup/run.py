@@ -69,7 +69,7 @@ class BackupMaker:
         if kind == "incremental" and parent is None:
             kind = "full"
         started_at = self.now().astimezone(UTC)
-        backup_id = f"{started_at:%Y%m%dT%H%M%SZ}-{kind}"
+        backup_id = f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03}Z-{kind}"
         with self._alone(), self._recorded(backup_id, kind, started_at, actor) as folder:
             try:
                 return self._store(backup_id, kind, started_at, self._take(kind, parent, folder), folder)

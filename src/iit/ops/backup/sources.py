@@ -36,7 +36,7 @@ def take_physical(database: Database, tools: Tools, folder: Path, *, parent: tup
     options = [f"--incremental={parent[1]}"] if parent is not None else []
     tools.run(
         "pg_basebackup", f"--pgdata={folder}", "--format=tar", "--compress=client-gzip:1", "--wal-method=stream",
-        "--checkpoint=fast", "--manifest-checksums=SHA256", "--no-password", *options,
+        "--checkpoint=fast", "--manifest-checksums=SHA256", "--no-password", "--no-sync", *options,
     )  # fmt: skip
     found = {path.name for path in folder.iterdir()}
     if found != {"base.tar.gz", "pg_wal.tar.gz", "backup_manifest"}:

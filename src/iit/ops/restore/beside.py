@@ -3,8 +3,8 @@
 import shutil
 import tarfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from iit.domain.errors import Conflict, InvalidInput, Unavailable
@@ -48,6 +48,7 @@ class RestorePlan:
         log_folders: where closed segments of the log are.
         postgres_bin: programs to use; else they are found.
         passwords_from: a data folder whose passwords the restored server keeps; else new ones are made.
+        server_settings: more settings of the server while it replays the log.
     """
 
     links: Sequence[Manifest]
@@ -56,6 +57,7 @@ class RestorePlan:
     log_folders: Sequence[Path] = ()
     postgres_bin: Path | None = None
     passwords_from: Path | None = None
+    server_settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def restore_beside(vault: Vault, plan: RestorePlan, *, say: Callable[[str], None] = lambda _: None) -> Restored:
@@ -116,7 +118,7 @@ def _restore(
         folders.append(_unpack(vault, manifest, incoming / manifest.backup_id))
     watch.lap("fetch")
     if len(folders) > 1:
-        tools.run("pg_combinebackup", f"--output={places.data}", *map(str, folders))
+        tools.run("pg_combinebackup", "--no-sync", f"--output={places.data}", *map(str, folders))
         watch.lap("combine")
     else:
         folders[0].rename(places.data)
@@ -129,7 +131,7 @@ def _restore(
     _keep_passwords(plan.passwords_from, places)
     say("replaying the log")
     recovered = recover(
-        places, binaries, log_folders=plan.log_folders, target=plan.target.settings(),
+        places, binaries, log_folders=plan.log_folders, target={**plan.server_settings, **plan.target.settings()},
         superuser=plan.links[-1].server.get("superuser", OWNER_ROLE),
     )  # fmt: skip
     watch.lap("replay")

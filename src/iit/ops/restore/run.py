@@ -1,7 +1,7 @@
 """Bringing the service back: to a moment, to a day in isolation, or in rehearsal."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -60,6 +60,7 @@ class Restorer:
         postgres_bin: programs to use; else they are found.
         zone: of the facilities.
         now: the present time.
+        server_settings: more settings of restored servers while they are checked.
     """
 
     vault: Vault
@@ -69,6 +70,7 @@ class Restorer:
     postgres_bin: Path | None
     zone: ZoneInfo
     now: Callable[[], datetime]
+    server_settings: Mapping[str, str] = field(default_factory=dict)
 
     def base(self, target: RecoveryTarget, backup_id: str | None = None) -> list[Manifest]:
         """Return the backups that a restore to a moment takes, the full one first.
@@ -156,6 +158,7 @@ class Restorer:
         own_log = None if exchange.is_in_use(self.data_dir) else exchange.log_folder(self.data_dir)
         plan = RestorePlan(
             links=links, data_dir=folder, target=target, postgres_bin=self.postgres_bin, passwords_from=self.data_dir,
+            server_settings=self.server_settings,
             log_folders=() if target.is_immediate else (*self.log_folders, *([own_log] if own_log else [])),
         )  # fmt: skip
         restored: Restored = restore_beside(self.vault, plan, say=say)
@@ -163,7 +166,7 @@ class Restorer:
         checked = time.monotonic()
         findings, rows = validate(
             folder, time_zone=self.zone.key, postgres_bin=self.postgres_bin,
-            rows=links[-1].rows if target.is_immediate else None,
+            rows=links[-1].rows if target.is_immediate else None, server_settings=self.server_settings,
         )  # fmt: skip
         now = time.monotonic()
         seconds = {**restored.seconds, "check": round(now - checked, 2), "all": round(now - began, 2)}
@@ -174,7 +177,8 @@ class Restorer:
         folder.mkdir(parents=True)
         is_done = False
         try:
-            with Cluster(folder, postgres_bin=self.postgres_bin).running() as urls:
+            cluster = Cluster(folder, postgres_bin=self.postgres_bin, extra_settings=self.server_settings)
+            with cluster.running() as urls:
                 load_dump(
                     self.vault, manifest, urls.owner_url, name="restored", postgres_bin=self.postgres_bin,
                     time_zone=self.zone.key,

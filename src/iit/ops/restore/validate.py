@@ -17,6 +17,7 @@ def validate(
     time_zone: str,
     postgres_bin: Path | None,
     rows: Mapping[str, tuple[int, int]] | None = None,
+    server_settings: Mapping[str, str] | None = None,
 ) -> tuple[list[Finding], dict[str, int]]:
     """Start the server of an isolated data folder, check it whole, and stop it.
 
@@ -25,11 +26,12 @@ def validate(
         time_zone: of the facilities.
         postgres_bin: programs to use.
         rows: the numbers of rows that are right, where they are known.
+        server_settings: more settings of the server.
 
     Returns:
         What is wrong, and the number of rows of each table.
     """
-    with Cluster(data_dir, postgres_bin=postgres_bin).running() as urls:
+    with Cluster(data_dir, postgres_bin=postgres_bin, extra_settings=server_settings).running() as urls:
         patient = PoolSettings(size=2, statement_timeout_ms=0)
         database = open_database(urls.owner_url, time_zone=time_zone, pool=patient)
         try:
