@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from iit.store.database import Transaction
 from iit.store.schema import audit_logs, backups, maintenance_log, model_metrics, predictions
@@ -62,7 +63,7 @@ def latest_figures(tx: Transaction, *, end: datetime) -> list[tuple[str, str, fl
     """Return (model, figure, value) of whole test sets, the newest of each before a time."""
     rows = tx.execute(
         select(model_metrics.c.model_id, model_metrics.c.metric_name, model_metrics.c.metric_value)
-        .distinct(model_metrics.c.model_id, model_metrics.c.metric_name)
+        .ext(distinct_on(model_metrics.c.model_id, model_metrics.c.metric_name))
         .where((model_metrics.c.segment == "all") & (model_metrics.c.recorded_at < end))
         .order_by(model_metrics.c.model_id, model_metrics.c.metric_name, model_metrics.c.recorded_at.desc())
     )

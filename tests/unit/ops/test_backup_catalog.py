@@ -7,28 +7,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.manifests import KEY, NOW, a_backup
 
 from iit.domain.errors import InvalidInput, NotFound
 from iit.ops.backup.catalog import chain, newest, removable
-from iit.ops.backup.manifest import BackedFile, Manifest, decode, encode
+from iit.ops.backup.manifest import Manifest, decode, encode
 from iit.ops.backup.sealing import BackupKey
 from iit.ops.restore.choice import base_for, check_namespace, of_day, parse_day, parse_moment
 from iit.ops.restore.target import RecoveryTarget
 
-NOW = datetime(2025, 6, 30, 12, tzinfo=UTC)
 LAGOS = ZoneInfo("Africa/Lagos")
-KEY = BackupKey(bytes(32))
-
-
-def a_backup(days_ago: float, kind: str = "full", *, parent: str | None = None, name: str = "") -> Manifest:
-    at = NOW - timedelta(days=days_ago)
-    return Manifest(
-        backup_id=name or f"{at:%Y%m%dT%H%M%SZ}-{kind}", kind=kind, parent=parent, started_at=at, finished_at=at,
-        service_version="1",
-        server={"version_num": "180006", "next_xid": str(int(1000 - days_ago)), "lsn": "0/5000000"},
-        rows={"patients": (1, 2)}, audit_anchor=None, key_id=KEY.key_id,
-        files=(BackedFile(name="base.tar.gz", size=1, sha256="a", sealed_size=2, sealed_sha256="b"),),
-    )  # fmt: skip
 
 
 OLD = a_backup(90, name="old")
