@@ -155,6 +155,9 @@ class Restorer:
 
     def _beside(self, links: list[Manifest], target: RecoveryTarget, folder: Path, say: Say) -> Report:
         began = time.monotonic()
+        missing = [str(one) for one in self.log_folders if not one.is_dir()]
+        if missing and not target.is_immediate:
+            raise NotFound("is missing: without it commits would be lost silently", place=", ".join(missing))
         own_log = None if exchange.is_in_use(self.data_dir) else exchange.log_folder(self.data_dir)
         plan = RestorePlan(
             links=links, data_dir=folder, target=target, postgres_bin=self.postgres_bin, passwords_from=self.data_dir,

@@ -78,6 +78,8 @@ def recover(
         "recovery_target_action": "promote",
         **target,
     }
+    for folder in log_folders:
+        account.take(folder)  # a copy that root received is root's; the server has to read it
     _prepare_files(places.data, account)
     write_configuration(places.data, "".join(f"{name} = {value}\n" for name, value in settings.items()), account)
     log = scripts / "recovery.log"

@@ -30,13 +30,14 @@ sync "$2"
 """
 
 _FETCH: Final = r"""#!/bin/sh
-# Bring one file of the log back from the first folder that has it. 1: none has it. 200: it is damaged, which stops the
-# recovery; it would end early and look well otherwise.
+# Bring one file of the log back from the first folder that has it. 1: none has it. 200: it is damaged or a folder
+# cannot be read, which stops the recovery; it would end early and look well otherwise.
 set -u
 name=$1
 to=$2
 shift 2
 for folder in "$@"; do
+  [ -r "$folder" ] && [ -x "$folder" ] || exit 200
   if [ -e "$folder/$name.gz" ]; then
     gzip -dc "$folder/$name.gz" >"$to" || exit 200
     exit 0
