@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from iit.config import Settings
-from iit.domain.errors import InvalidInput, ServiceError
+from iit.domain.errors import InvalidInput, ServiceError, Unavailable
 from iit.features.registry import FEATURE_NAMES
 from iit.model.registry import Registry
 from iit.ops.alerts import Pager
@@ -35,6 +35,7 @@ from iit.store import server
 from iit.store.database import Database, PoolSettings, open_database
 from iit.store.embedded.binaries import find_binaries
 from iit.store.embedded.cluster import Cluster
+from iit.store.embedded.exchange import has_data
 from iit.store.migrate import upgrade
 
 
@@ -225,6 +226,8 @@ def task_log(settings: Settings, task: str, actor: str, warn: Callable[[str], No
 
     @contextmanager
     def opened() -> Iterator[Database]:
+        if settings.database_url is None and not has_data(settings.data_dir):
+            raise Unavailable("there is none yet", place="database")  # none is made for the sake of a log
         with owned_database(settings) as (database, _):
             yield database
 

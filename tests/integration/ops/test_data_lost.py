@@ -14,9 +14,11 @@ import pytest
 from tests.sites import FAST, Site, a_folder, committing, fast_restorer, start_site
 
 from iit.bootstrap import backup_maker
+from iit.domain.errors import NotFound
 from iit.ops.restore.target import RecoveryTarget
 from iit.store.embedded.binaries import _wheel
 from iit.store.embedded.cluster import Cluster
+from iit.store.embedded.exchange import has_data
 
 ARCHIVED_WITHIN_SECONDS = 60  # archive_timeout is 30 s; the rest is for the copy
 
@@ -113,6 +115,29 @@ def assert_next_restore_finds_the_new_branch(site: Site, cluster: Cluster) -> No
     report = fast_restorer(site.settings).recover(RecoveryTarget(), keep_beside=True)
     with Cluster(report.data_dir, postgres_bin=site.settings.postgres_bin, extra_settings=FAST).running() as urls:
         assert Site(site.folder, site.settings, cluster, urls).sql("SELECT count(*) FROM after_restore") == [(0,)]
+
+
+def test_a_service_that_started_anew_after_the_loss_misleads_no_restore(site: Site) -> None:
+    with backup_maker(site.settings) as maker:
+        maker.run("full", actor="test")
+    lose_everything(site)
+    assert not has_data(site.settings.data_dir)
+    with Cluster(site.settings.data_dir, postgres_bin=site.settings.postgres_bin, extra_settings=FAST).running():
+        pass
+    assert has_data(site.settings.data_dir)
+    report = fast_restorer(site.settings).recover(RecoveryTarget(), keep_beside=False)
+    assert report.rows["patients"] == 500
+    assert report.old_data is not None
+
+
+def test_a_log_folder_that_is_missing_stops_a_restore(site: Site) -> None:
+    with backup_maker(site.settings) as maker:
+        maker.run("full", actor="test")
+    assert site.settings.wal_archive_dir is not None
+    away = site.settings.wal_archive_dir.rename(site.folder / "away")
+    with pytest.raises(NotFound, match="commits would be lost silently"):
+        fast_restorer(site.settings).recover(RecoveryTarget(), keep_beside=True)
+    away.rename(site.settings.wal_archive_dir)
 
 
 @pytest.mark.recovery

@@ -101,6 +101,9 @@ class Restorer:
             raise NotFound(
                 "no log is kept (IIT_WAL_ARCHIVE_DIR): only the backup's own state can be had", place="restore"
             )
+        missing = [str(one) for one in self.log_folders if not one.is_dir()]
+        if missing and not target.is_immediate:
+            raise NotFound("is missing: without it commits would be lost silently", place=", ".join(missing))
         if exchange.is_in_use(self.data_dir):
             settle(self.data_dir, self.postgres_bin, self.zone.key, sleep=time.sleep)
         report = self._beside(links, target, self.data_dir / "restores" / self._stamp(), say)
@@ -155,10 +158,9 @@ class Restorer:
 
     def _beside(self, links: list[Manifest], target: RecoveryTarget, folder: Path, say: Say) -> Report:
         began = time.monotonic()
-        missing = [str(one) for one in self.log_folders if not one.is_dir()]
-        if missing and not target.is_immediate:
-            raise NotFound("is missing: without it commits would be lost silently", place=", ".join(missing))
-        own_log = None if exchange.is_in_use(self.data_dir) else exchange.log_folder(self.data_dir)
+        own_log = None
+        if not exchange.is_in_use(self.data_dir):
+            own_log = exchange.log_folder(self.data_dir, links[-1].server["system_identifier"])
         plan = RestorePlan(
             links=links, data_dir=folder, target=target, postgres_bin=self.postgres_bin, passwords_from=self.data_dir,
             server_settings=self.server_settings,

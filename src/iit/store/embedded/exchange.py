@@ -2,9 +2,12 @@
 
 import fcntl
 import os
+import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from iit.domain.errors import Conflict, Unavailable
 from iit.store.embedded.account import Account
@@ -12,6 +15,8 @@ from iit.store.embedded.binaries import find_binaries
 from iit.store.embedded.cluster import APPLICATION_ROLE, OWNER_ROLE, locked
 from iit.store.embedded.places import Places, choose_places, reachable
 from iit.store.embedded.wal import archive_history
+
+_SEGMENT: Final = re.compile(r"[0-9A-F]{24}")
 
 
 def is_in_use(data_dir: Path) -> bool:
@@ -29,12 +34,33 @@ def is_in_use(data_dir: Path) -> bool:
     return False
 
 
-def log_folder(data_dir: Path) -> Path | None:
-    """Return the folder with the private server's own log, if it is still there."""
+def has_data(data_dir: Path) -> bool:
+    """Return whether a data folder holds a private server's data."""
+    return (_home(data_dir) / "data" / "PG_VERSION").exists()
+
+
+def log_folder(data_dir: Path, system_identifier: str) -> Path | None:
+    """Return the folder with the log of the private server, if it is still there and of that very server.
+
+    A service that was started after a loss has made a new server, whose log leads nowhere.
+    """
+    folder = _home(data_dir) / "data" / "pg_wal"
+    if not folder.is_dir():
+        return None
+    segments = [path for path in folder.iterdir() if _SEGMENT.fullmatch(path.name)]
+    return folder if any(_server_of(path) == system_identifier for path in segments) else None
+
+
+def _home(data_dir: Path) -> Path:
     root = data_dir / "postgres"
     link = root / "cluster-is-in"
-    folder = (link.resolve() if link.is_symlink() else root) / "data" / "pg_wal"
-    return folder if folder.is_dir() else None
+    return link.resolve() if link.is_symlink() else root
+
+
+def _server_of(segment: Path) -> str:
+    with segment.open("rb") as file:
+        header = file.read(32)
+    return str(int.from_bytes(header[24:32], sys.byteorder))  # xlp_sysid of XLogLongPageHeaderData
 
 
 def exchange(
