@@ -52,16 +52,8 @@ def restore(
     """Bring back a backup: to the newest moment, or the one given; beside first, then in place, the old kept."""
     settings = load_settings()
     tool = restorer(settings)
-    if rehearse and dry_run:
-        chosen = newest(tool.vault.manifests()[0], PHYSICAL).backup_id
-        say(f"would restore {chosen} beside what runs, check it and remove it")
-        return
     if rehearse:
-        with task_log(settings, "restore rehearsal", actor(), warn) as detail:
-            report = tool.rehearse(say=warn)
-            detail.update(_figures(report))
-            _tell(report, "rehearsed", as_json=as_json)
-            _judge(report)
+        _rehearse(settings, tool, dry_run=dry_run, as_json=as_json)
         return
     if namespace is not None:
         _namespace(settings, tool, namespace, backup_date, remove=remove, dry_run=dry_run, as_json=as_json)
@@ -83,6 +75,18 @@ def restore(
         report = tool.recover(target, backup_id=backup, keep_beside=keep_side_by_side, say=warn)
         detail.update(_figures(report))
     _tell(report, "restored", as_json=as_json)
+
+
+def _rehearse(settings: Settings, tool: Restorer, *, dry_run: bool, as_json: bool) -> None:
+    if dry_run:
+        chosen = newest(tool.vault.manifests()[0], PHYSICAL).backup_id
+        say(f"would restore {chosen} beside what runs, check it and remove it")
+        return
+    with task_log(settings, "restore rehearsal", actor(), warn) as detail:
+        report = tool.rehearse(say=warn)
+        detail.update(_figures(report))
+        _tell(report, "rehearsed", as_json=as_json)
+        _judge(report)
 
 
 def _moment(settings: Settings, text: str) -> datetime:

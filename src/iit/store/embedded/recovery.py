@@ -66,23 +66,8 @@ def recover(
     """
     account = Account.current()
     binaries = reachable(binaries, account)
-    scripts = places.data.parent / "run"
-    hba = places.socket / "restore_hba.conf"
-    hba.write_text("local all all trust\n", encoding="ascii")  # the socket's folder is the account's alone
-    account.take(hba)
-    settings = {
-        **SERVER_SETTINGS,
-        "unix_socket_directories": f"'{places.socket}'",
-        "hba_file": f"'{hba}'",
-        "restore_command": fetch_setting(log_folders, scripts, account),
-        "recovery_target_action": "promote",
-        **target,
-    }
-    for folder in log_folders:
-        account.take(folder)  # a copy that root received is root's; the server has to read it
-    _prepare_files(places.data, account)
-    write_configuration(places.data, "".join(f"{name} = {value}\n" for name, value in settings.items()), account)
-    log = scripts / "recovery.log"
+    hba = _configure(places, account, log_folders, target)
+    log = places.data.parent / "run" / "recovery.log"
     log.unlink(missing_ok=True)
     control = [binaries.program("pg_ctl"), "-D", str(places.data), "-w", "-t", str(_TIMEOUT)]
     # With hot_standby off the server opens when the recovery is over, and smaller settings than before do not matter.
@@ -97,6 +82,26 @@ def recover(
         hba.unlink()
         (places.data / "iit.conf").write_text("", encoding="ascii")
     return _recovered(_read(log))
+
+
+def _configure(places: Places, account: Account, log_folders: Sequence[Path], target: Mapping[str, str]) -> Path:
+    """Write the settings of a recovery and return the file that lets us in without a password meanwhile."""
+    hba = places.socket / "restore_hba.conf"
+    hba.write_text("local all all trust\n", encoding="ascii")  # the socket's folder is the account's alone
+    account.take(hba)
+    settings = {
+        **SERVER_SETTINGS,
+        "unix_socket_directories": f"'{places.socket}'",
+        "hba_file": f"'{hba}'",
+        "restore_command": fetch_setting(log_folders, places.data.parent / "run", account),
+        "recovery_target_action": "promote",
+        **target,
+    }
+    for folder in log_folders:
+        account.take(folder)  # a copy that root received is root's; the server has to read it
+    _prepare_files(places.data, account)
+    write_configuration(places.data, "".join(f"{name} = {value}\n" for name, value in settings.items()), account)
+    return hba
 
 
 def _read(log: Path) -> str:
