@@ -11,7 +11,7 @@ PORT ?= 8000
 TEST_JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-contract test-inbox fuzz check fix docs bench bench-model lock
+.PHONY: help setup run test test-contract test-inbox test-recovery fuzz check fix docs bench bench-model lock
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ fuzz: $(DEV_STAMP) ## Try a million spoilt HL7 messages
 
 test-inbox: $(DEV_STAMP) ## Kill listener and workers 1,000 times and PostgreSQL 100 times under load
 	INBOX_KILLS=1000 POSTGRES_KILLS=100 $(BIN)/python -m pytest -n 0 tests/integration/test_inbox_kills.py
+
+test-recovery: $(DEV_STAMP) ## Run the long proofs of backup and recovery
+	$(BIN)/python -m pytest -n0 -m recovery tests/integration/ops
 
 check: $(DEV_STAMP) ## Check format, lint, types, architecture and generated documents; runs all, then counts
 	@bash scripts/check.sh

@@ -39,14 +39,15 @@ def result_message(number: int) -> bytes:
     other = [f"OBX|{i}|NM|{i}-4^Analyte {i}^LN||{i}.5|mmol/L|||||F|||20240109" for i in range(2, 21)]
     obx = f"OBX|1|NM|20447-9^HIV RNA^LN||{number % 9000}|copies/mL|||||F|||20240109"
     order = f"OBR|1|P{number}|F{number}|20447-9^HIV RNA^LN|||20240109|||||||||||||||20240112"
-    return a_message(a_person(f"N{number % 1000}"), order, obx, *other, kind="ORU^R01", control_id=str(number))
+    lines = (a_person(f"N{number % 1000}"), order, obx, *other)
+    return bytes(a_message(*lines, kind="ORU^R01", control_id=str(number)))
 
 
 def pickup_message(number: int) -> bytes:
     """Return an RDS that hands out antiretrovirals."""
     on = f"{date(2010, 1, 1) + timedelta(days=number % 5000):%Y%m%d}"
     lines = ("ORC|RE|P|F", f"RXD|1|1^TLD^L|{on}|90|TAB||RX{number}", "TQ1|1|||||90^d")
-    return a_message(a_person(f"N{number % 1000}"), *lines, kind="RDS^O13", control_id=str(number))
+    return bytes(a_message(a_person(f"N{number % 1000}"), *lines, kind="RDS^O13", control_id=str(number)))
 
 
 def rate(act: Callable[[bytes], object], messages: list[bytes], seconds: float = SECONDS) -> float:

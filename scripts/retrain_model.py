@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Train a new model in the background and follow it: `python scripts/retrain_model.py --model-version v2.0`.
+"""Train a model anew in the background and follow it: hands over to `iit models retrain`.
 
-Hands over to `iit models retrain`, which the environment of this script, the project's `.venv` or the path must hold.
+`python scripts/retrain_model.py --model-version v2.0`
 """
 
 import os
@@ -9,18 +9,17 @@ import shutil
 import sys
 from pathlib import Path
 
+HERE = Path(__file__).resolve().parent
 
-def command() -> str:
-    """Return the path of the command `iit`."""
-    for folder in (Path(sys.executable).parent, Path(__file__).resolve().parent.parent / ".venv" / "bin"):
-        if (folder / "iit").is_file():
-            return str(folder / "iit")
-    found = shutil.which("iit")
-    if found is None:
-        sys.exit("retrain_model.py: the command iit is missing (make setup)")
-    return found
+
+def main() -> None:
+    """Find the command and become it."""
+    beside = HERE.parent / ".venv" / "bin" / "iit"
+    command = os.environ.pop("IIT", None) or (str(beside) if beside.exists() else shutil.which("iit"))
+    if command is None:
+        sys.exit("iit is neither in .venv/bin nor on PATH: run make setup, or set IIT")
+    os.execv(command, [command, "models", "retrain", *sys.argv[1:]])  # noqa: S606 - the very purpose
 
 
 if __name__ == "__main__":
-    iit = command()
-    os.execv(iit, [iit, "models", "retrain", *sys.argv[1:]])  # noqa: S606 - the arguments are its own
+    main()

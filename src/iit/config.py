@@ -101,6 +101,37 @@ class Settings(BaseSettings):
     hl7_codes: Annotated[
         Path | None, Field(description="Table of the site's own codes of observations, in front of the built-in one.")
     ] = None
+    backup_target: Annotated[
+        str | None,
+        Field(description="Folder or s3://bucket/prefix for backups; else `backups` in the data folder."),
+    ] = None
+    backup_s3_endpoint: Annotated[str | None, Field(description="URL of an S3 that is not Amazon's.")] = None
+    backup_key_file: Annotated[
+        Path | None,
+        Field(
+            description="File with the key that backups are sealed with, best on another machine or medium; else "
+            "`backup_key` in the data folder, made at the first backup."
+        ),
+    ] = None
+    backup_keep_days: Annotated[int, Field(ge=1, description="Days after which `iit backup prune` removes one.")] = 30
+    wal_archive_dir: Annotated[
+        Path | None,
+        Field(
+            description="Folder, best on another disk, for the private server's log; with it one can go back to any "
+            "second, and at most a minute is lost with the data folder."
+        ),
+    ] = None
+    wal_copy_dir: Annotated[
+        Path | None,
+        Field(description="Folder into which `iit backup receive-wal` copies the log as it is written."),
+    ] = None
+    pagerduty_routing_key: Annotated[
+        SecretStr | None, Field(description="Key of the service in PagerDuty (Events API v2) for `iit page`.")
+    ] = None
+    pagerduty_url: Annotated[str, Field(description="Where events go.")] = "https://events.pagerduty.com/v2/enqueue"
+    disk_warn_percent: Annotated[
+        float, Field(gt=0, lt=100, description="Use of a disk that daily maintenance complains of.")
+    ] = 80.0
     circuit_breaker_enabled: Annotated[
         bool,
         Field(
@@ -187,6 +218,11 @@ class Settings(BaseSettings):
     def anchor_folder(self) -> Path:
         """Folder of the audit trail's anchors."""
         return self.audit_anchor_dir or self.data_dir / "audit"
+
+    @property
+    def backup_address(self) -> str:
+        """Where backups go."""
+        return self.backup_target or str(self.data_dir / "backups")
 
     @property
     def pool(self) -> PoolSettings:

@@ -35,6 +35,9 @@ inbox_depth = Gauge("iit_inbox_depth", "Messages by state.", ("state",), multipr
 inbox_oldest_seconds = Gauge(
     "iit_inbox_oldest_seconds", "Age of the oldest waiting message.", multiprocess_mode="mostrecent"
 )
+backup_age_seconds = Gauge(
+    "iit_backup_age_seconds", "Age of the newest good backup.", ("kind",), multiprocess_mode="mostrecent"
+)
 
 
 def configure_logging(*, level: str, file: Path | None = None) -> None:

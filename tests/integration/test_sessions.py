@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 from tests.integration.conftest import PASSWORD
 
-from iit.bootstrap import Service, _secrets, rotate_secret
+from iit.bootstrap.serving import Service, _secrets, rotate_secret
 from iit.config import Settings
 from iit.domain.access import Role
 from iit.domain.errors import InvalidInput, NotAuthenticated

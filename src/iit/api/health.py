@@ -16,7 +16,8 @@ from iit.api.rules import PUBLIC, may
 from iit.bootstrap import Service
 from iit.domain.access import Action, Principal
 from iit.domain.errors import ServiceError, Unavailable
-from iit.store import migrate
+from iit.store import backups, migrate
+from iit.telemetry import backup_age_seconds
 
 router = APIRouter(tags=["health"])
 
@@ -56,11 +57,18 @@ def metrics(service: ServiceDep) -> Response:
     kept = exposition(service.gauges.figures)
     with suppress(Unavailable):  # the figures of the inbox stay as they were
         service.inbox.measure()
+    _tell_backup_age(service)
     if service.metrics_folder is None:
         return Response(generate_latest(PROCESS_REGISTRY) + kept, media_type=CONTENT_TYPE_LATEST)
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry, path=str(service.metrics_folder))  # type: ignore[no-untyped-call]
     return Response(generate_latest(registry) + kept, media_type=CONTENT_TYPE_LATEST)
+
+
+def _tell_backup_age(service: Service) -> None:
+    with suppress(Unavailable), service.database.transaction() as tx:  # figures go on without the database
+        for kind, finished_at in backups.latest_good(tx).items():
+            backup_age_seconds.labels(kind).set((service.now() - finished_at).total_seconds())
 
 
 def _checks(service: Service) -> dict[str, dict[str, Any]]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from iit.bootstrap import rotate_secret
+from iit.bootstrap.serving import rotate_secret
 from iit.cli.shared import operator, running, say
 from iit.config import load_settings
 from iit.domain.access import EVERYTHING, Action, Role, Scope

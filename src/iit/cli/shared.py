@@ -40,6 +40,11 @@ def say(text: str) -> None:
     typer.echo(text)
 
 
+def warn(text: str) -> None:
+    """Print a line on standard error."""
+    typer.echo(f"iit: {text}", err=True)
+
+
 def tell(value: object) -> None:
     """Print JSON."""
     json.dump(value, sys.stdout, indent=2, default=str)

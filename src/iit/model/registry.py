@@ -96,6 +96,15 @@ class Registry:
         """
         return load_numbers(self._models, version, expected_hash=self.entry(version)["bundle_sha256"])
 
+    def verify_all(self) -> None:
+        """Load and check every registered bundle.
+
+        Raises:
+            InvalidInput: the registry or a bundle is damaged. NotFound: a bundle is gone.
+        """
+        for entry in self.read()["models"]:
+            self.load(entry["version"])
+
     def add(self, entry: Mapping[str, Any]) -> None:
         """Register a model, as `candidate` or `rejected`."""
         with self._changing() as told:

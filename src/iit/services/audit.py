@@ -197,7 +197,7 @@ class Audit:
         first, last = span or (1, 0)
         before = NOTHING if first <= 1 else audit_store.hash_of(tx, first - 1)
         start = None if before is None else before.hex()
-        walk = _Walk(verdict, self.database.audit_keys, _by_seq(anchors), first, start)
+        walk = _Walk(verdict, self.database.trail_keys, _by_seq(anchors), first, start)
         for link in chain.links(tx, first, last):
             walk.step(link)
         verdict.n_anchors = walk.n_anchors

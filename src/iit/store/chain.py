@@ -6,7 +6,7 @@ one statement and no interpretation. COPY escapes tabs and line ends: two differ
 
 import hmac
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -96,7 +96,7 @@ def note(connection: Connection, events: Sequence[AuditEvent]) -> None:
     connection.info[_NOTED] += events
 
 
-def append(connection: Connection, keys: AuditKeys) -> bool:
+def append(connection: Connection, keys: Callable[[], AuditKeys]) -> bool:
     """Write the events on the transaction's list to the end of the chain; return whether there were any.
 
     The lock on the chain's head is taken here, last of all locks, and held until the commit that follows. That commit
@@ -111,7 +111,7 @@ def append(connection: Connection, keys: AuditKeys) -> bool:
     head = connection.exec_driver_sql(_HEAD).one_or_none()
     if head is None:
         raise Unavailable("the head of the chain is missing: see `iit audit verify`", place="audit trail")
-    parameters = _sealed([_row(place, event) for place, event in enumerate(events, head[0] + 1)], head, keys)
+    parameters = _sealed([_row(place, event) for place, event in enumerate(events, head[0] + 1)], head, keys())
     try:
         connection.exec_driver_sql(_APPEND, parameters)
     except IntegrityError as cause:

@@ -29,7 +29,18 @@ class Database:
     """A pool of connections to one PostgreSQL database. `repr` shows no password."""
 
     engine: Engine = field(repr=False)
-    audit_keys: AuditKeys = field(repr=False)
+    audit_keys: AuditKeys | None = field(repr=False)
+
+    @property
+    def trail_keys(self) -> AuditKeys:
+        """Keys of the audit trail.
+
+        Raises:
+            RuntimeError: the database was opened without them: nothing can be put on the trail.
+        """
+        if self.audit_keys is None:
+            raise RuntimeError("opened without the keys of the audit trail")
+        return self.audit_keys
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -46,7 +57,7 @@ class Database:
                 with connection.begin():
                     chain.begin(connection)
                     yield connection
-                    has_appended = chain.append(connection, self.audit_keys)
+                    has_appended = chain.append(connection, lambda: self.trail_keys)
                 if has_appended:
                     chain.wait_for_disk(connection)
         except (SQLAlchemyError, psycopg.Error) as cause:
@@ -69,8 +80,12 @@ class Database:
         self.engine.dispose()
 
 
-def open_database(url: str, *, time_zone: str, audit_keys: AuditKeys, pool: PoolSettings | None = None) -> Database:
+def open_database(
+    url: str, *, time_zone: str, audit_keys: AuditKeys | None = None, pool: PoolSettings | None = None
+) -> Database:
     """Return a database for a `postgresql+psycopg://` URL whose audit trail is sealed with these keys.
+
+    Without keys it serves for looking on and for upkeep that is told of elsewhere: an audited act fails.
 
     Connects at first use. Sessions work in `time_zone`, so that dates cast from timestamps are the facility's
     calendar days.

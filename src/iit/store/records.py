@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from psycopg import sql
-from sqlalchemy import bindparam, delete, func, select, text, update
+from sqlalchemy import Row, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from iit.domain.access import Scope
@@ -23,7 +23,7 @@ from iit.store.scopes import belongs_in
 RETRACTED: Final = "RETRACTED"
 """Code of a fact that its source took back."""
 
-_STANDS: Final = events.c.code != RETRACTED
+STANDS: Final = events.c.code != RETRACTED
 _LOCKS: Final = 4_927_007  # class of the advisory locks of patients; any number that no one else takes
 
 
@@ -116,13 +116,13 @@ def rebuild(tx: Transaction, patient_uuids: Sequence[str]) -> None:
     """
     if not patient_uuids:
         return
-    rows = tx.execute(select(events).where(events.c.patient_uuid.in_(patient_uuids)).where(_STANDS)).all()
+    rows = tx.execute(select(events).where(events.c.patient_uuid.in_(patient_uuids)).where(STANDS)).all()
     by_patient: dict[str, list[Any]] = {uuid: [] for uuid in patient_uuids}
     for row in rows:
         by_patient[row.patient_uuid].append(row)
     packed, persons, states_of_care = [], [], []
     for uuid, own in by_patient.items():
-        found = sorted(map(_event, own), key=record_order)
+        found = sorted(map(event_of, own), key=record_order)
         packed.append({"of": uuid, "facts": pack_events(found)})
         states_of_care.append({"of": uuid, "status": status_of(found)})
         persons.append({"of": uuid, **_person(own)})
@@ -197,11 +197,12 @@ def count(tx: Transaction) -> int:
 
 def events_of(tx: Transaction, patient_uuid: str) -> list[Event]:
     """Return a patient's events as they are stored, by time."""
-    query = select(events).where(events.c.patient_uuid == patient_uuid).where(_STANDS)
-    return [_event(row) for row in tx.execute(query.order_by(events.c.occurred_at, events.c.sequence))]
+    query = select(events).where(events.c.patient_uuid == patient_uuid).where(STANDS)
+    return [event_of(row) for row in tx.execute(query.order_by(events.c.occurred_at, events.c.sequence))]
 
 
-def _event(row: Any) -> Event:
+def event_of(row: "Row[Any]") -> Event:
+    """Return the event of a row of `events`."""
     return Event(
         kind_of(row.code),
         row.occurred_at,

@@ -364,3 +364,30 @@ audit_heads = Table(
     Column("seq", BigInteger, nullable=False, comment="of the last row of audit_logs"),
     Column("hash", LargeBinary, nullable=False),
 )
+
+backups = Table(
+    "backups",
+    metadata,
+    Column("backup_id", Text, primary_key=True),
+    Column("kind", Text, nullable=False, comment="full, incremental, logical or models"),
+    Column("state", Text, nullable=False, comment="running, good or failed"),
+    Column("target", Text, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("finished_at", DateTime(timezone=True)),
+    Column("bytes", BigInteger, comment="sealed size"),
+    Column("reason", Text, comment="why it failed"),
+    Index("idx_backups_kind_finished", "kind", "finished_at"),
+)
+
+maintenance_log = Table(
+    "maintenance_log",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("task", Text, nullable=False, comment="for example backup full, restore rehearsal, maintenance daily"),
+    Column("actor", Text, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("finished_at", DateTime(timezone=True), nullable=False),
+    Column("outcome", Text, nullable=False, comment="ok or failed"),
+    Column("detail", JSONB, nullable=False),
+    Index("idx_maintenance_log_task_finished", "task", "finished_at"),
+)

@@ -54,6 +54,14 @@ class Account:
             os.chown(path, self.uid, self.gid if self.gid is not None else -1)
         path.chmod(mode)
 
+    def take(self, path: Path) -> None:
+        """Give a file to the account, or a folder with all that is in it."""
+        if self.uid is None:
+            return
+        group = self.gid if self.gid is not None else -1
+        for one in (path, *(path.rglob("*") if path.is_dir() else ())):
+            os.chown(one, self.uid, group, follow_symlinks=False)
+
     def can_enter(self, path: Path) -> bool:
         """Return whether the account can go into a folder. Asks the system, as the account."""
         return self.uid is None or self.run(["/usr/bin/test", "-x", f"{path}/."]).returncode == 0

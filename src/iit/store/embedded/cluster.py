@@ -20,13 +20,14 @@ from iit.domain.errors import Conflict, Unavailable
 from iit.store.embedded.account import Account
 from iit.store.embedded.binaries import Binaries, find_binaries
 from iit.store.embedded.places import Places, choose_places, reachable
+from iit.store.embedded.wal import archive_settings
 
 DATABASE: Final = "iit_ml_service"
 APPLICATION_ROLE: Final = "ml_service"
 OWNER_ROLE: Final = "postgres"
 _START_SECONDS: Final = 60
 
-_SETTINGS: Final = {
+SERVER_SETTINGS: Final = {
     "listen_addresses": "''",
     "log_min_duration_statement": "1000",
     "log_parameter_max_length": "0",
@@ -55,9 +56,15 @@ class Cluster:
     """A private PostgreSQL server below a data folder."""
 
     def __init__(
-        self, data_dir: Path, *, postgres_bin: Path | None = None, extra_settings: Mapping[str, str] | None = None
+        self,
+        data_dir: Path,
+        *,
+        postgres_bin: Path | None = None,
+        wal_archive: Path | None = None,
+        extra_settings: Mapping[str, str] | None = None,
     ) -> None:
         self._data_dir = data_dir
+        self._wal_archive = wal_archive
         self._override = postgres_bin
         self._extra = dict(extra_settings or {})
         self._account = Account.current()
@@ -83,7 +90,7 @@ class Cluster:
         """
         places = choose_places(self._data_dir, self._account)
         self._places = places
-        with _locked(places.root / "lock"):
+        with locked(places.root / "lock"):
             self._binaries = self._fitting_binaries(places)
             if not (places.data / "PG_VERSION").exists():
                 self._create(places)
@@ -101,7 +108,7 @@ class Cluster:
         if self._users is None or self._places is None or self._binaries is None:
             return
         atexit.unregister(self.release)
-        with _locked(self._places.root / "lock"):
+        with locked(self._places.root / "lock"):
             users, self._users = self._users, None
             try:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -126,7 +133,7 @@ class Cluster:
 
     def _create(self, places: Places) -> None:
         self._account.own(places.data, 0o700)
-        password = _secret(places.root / f"{OWNER_ROLE}.password")
+        password = secret_of(places.root / f"{OWNER_ROLE}.password")
         password_file = places.socket / ".password"
         password_file.write_text(password, encoding="ascii")
         if self._account.uid is not None:
@@ -141,25 +148,30 @@ class Cluster:
 
     def _start(self, places: Places) -> bool:
         """Write the settings and start the server; return whether it came up."""
-        settings = {**_SETTINGS, "unix_socket_directories": f"'{places.socket}'", **self._extra}
+        settings = {
+            **SERVER_SETTINGS,
+            **self._wal_settings(places),
+            "unix_socket_directories": f"'{places.socket}'",
+            **self._extra,
+        }
         text = "# Written anew at each start: change settings by ALTER SYSTEM.\n"
         text += "".join(f"{name} = {value}\n" for name, value in settings.items())
-        ours = places.data / "iit.conf"
-        ours.write_text(text, encoding="utf-8")
-        if self._account.uid is not None:
-            os.chown(ours, self._account.uid, self._account.gid or -1)
-        main = places.data / "postgresql.conf"
-        if "include_if_exists = 'iit.conf'" not in main.read_text(encoding="utf-8"):
-            with main.open("a", encoding="utf-8") as file:
-                file.write("\ninclude_if_exists = 'iit.conf'\n")
+        write_configuration(places.data, text, self._account)
         done = self._pg_ctl(places, "start", "-w", "-t", str(_START_SECONDS), "-l", str(_log(places)))
         return done.returncode == 0
+
+    def _wal_settings(self, places: Places) -> dict[str, str]:
+        """Return what backups need of the server: summaries for incremental ones, and an archive where one is set."""
+        summaries = {"summarize_wal": "on"} if self._binaries is not None and self._binaries.major >= 17 else {}
+        if self._wal_archive is None:
+            return summaries
+        return {**summaries, **archive_settings(self._wal_archive, places.data.parent / "run", self._account)}
 
     def _prepare(self, places: Places, urls: ClusterUrls) -> None:
         """Make the application's role and database. Idempotent: an interrupted first start is completed."""
         with psycopg.connect(_libpq(urls.owner_url, "postgres"), autocommit=True) as connection:
             if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [APPLICATION_ROLE]).rowcount:
-                password = _secret(places.root / f"{APPLICATION_ROLE}.password")
+                password = secret_of(places.root / f"{APPLICATION_ROLE}.password")
                 connection.execute(
                     sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
                         sql.Identifier(APPLICATION_ROLE), sql.Literal(password)
@@ -170,7 +182,7 @@ class Cluster:
 
     def _urls(self, places: Places) -> ClusterUrls:
         def url(role: str) -> str:
-            password = _secret(places.root / f"{role}.password")
+            password = secret_of(places.root / f"{role}.password")
             return f"postgresql+psycopg://{role}:{password}@/{DATABASE}?host={quote(str(places.socket))}"
 
         return ClusterUrls(url(OWNER_ROLE), url(APPLICATION_ROLE))
@@ -205,8 +217,19 @@ class Cluster:
         return self._binaries.program(name)
 
 
+def write_configuration(data: Path, text: str, account: Account) -> None:
+    """Write our settings into a data folder and have its configuration read them."""
+    ours = data / "iit.conf"
+    ours.write_text(text, encoding="utf-8")
+    main = data / "postgresql.conf"
+    if "include_if_exists = 'iit.conf'" not in main.read_text(encoding="utf-8"):
+        with main.open("a", encoding="utf-8") as file:
+            file.write("\ninclude_if_exists = 'iit.conf'\n")
+    account.take(ours)
+
+
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         deadline = time.monotonic() + 2 * _START_SECONDS
@@ -235,7 +258,7 @@ def _answers(urls: ClusterUrls) -> bool:
     return True
 
 
-def _secret(path: Path) -> str:
+def secret_of(path: Path) -> str:
     """Return a password from a private file, made at first use."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -98,7 +98,7 @@ def service(settings: Settings, *, migrate: bool = True) -> Iterator[Service]:
     Raises:
         Unavailable: the database does not start or answer.
     """
-    _private_folder(settings.data_dir)
+    private_folder(settings.data_dir)
     with database_urls(settings) as (owner_url, app_url):
         has_upgraded = migrate and upgrade(owner_url, feature_names=FEATURE_NAMES)
         database = open_database(
@@ -122,7 +122,9 @@ def database_urls(settings: Settings) -> Iterator[tuple[str, str]]:
         owner = settings.database_owner_url
         yield (owner.get_secret_value() if owner is not None else url), url
         return
-    with Cluster(settings.data_dir, postgres_bin=settings.postgres_bin).running() as urls:
+    with Cluster(
+        settings.data_dir, postgres_bin=settings.postgres_bin, wal_archive=settings.wal_archive_dir
+    ).running() as urls:
         yield urls.owner_url, urls.app_url
 
 
@@ -147,7 +149,7 @@ def assemble(settings: Settings, database: Database) -> Service:
             session_lasts=timedelta(hours=settings.session_hours),
             session_idle=timedelta(minutes=settings.session_idle_minutes),
         ),
-        audit=Audit(database, Anchors(settings.anchor_folder, database.audit_keys), lambda: datetime.now(zone)),
+        audit=Audit(database, Anchors(settings.anchor_folder, database.trail_keys), lambda: datetime.now(zone)),
         limits=open_limits(_redis_url(settings), time.time),
         intake=Intake(database, zone),
         inbox=Inbox(database, _hl7_mapper(settings), Identities(_secrets(settings)[-1]), lambda: datetime.now(zone)),
@@ -212,7 +214,12 @@ def _today(zone: ZoneInfo) -> date:
     return datetime.now(zone).date()
 
 
-def _private_folder(folder: Path) -> None:
+def private_folder(folder: Path) -> None:
+    """Make the data folder if it is missing.
+
+    Raises:
+        InvalidInput: it cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as cause:

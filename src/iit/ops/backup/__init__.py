@@ -1,0 +1,1 @@
+"""Making, listing, verifying and pruning backups."""

@@ -1,0 +1,1 @@
+"""Bringing backups back: beside what runs first, checked, then in its place."""

@@ -1,0 +1,129 @@
+"""Maintenance of a database: figures fresh, old things gone, full disks and late backups told; and the report."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.manifests import NOW, a_backup
+
+from iit.domain.errors import Unavailable
+from iit.ops.journal import journal
+from iit.ops.maintenance import DiskLimits, daily, prune_log, weekly
+from iit.ops.reports import bars, write_report
+from iit.store import maintenance
+from iit.store.activity import Share
+from iit.store.database import Database, open_database
+from iit.store.embedded.cluster import ClusterUrls
+
+
+@pytest.fixture(scope="module")
+def owned(database_urls: ClusterUrls) -> Iterator[Database]:
+    opened = open_database(database_urls.owner_url, time_zone="Africa/Lagos")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def connection(database_urls: ClusterUrls) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
+    with psycopg.connect(database_urls.owner_url.replace("+psycopg", ""), autocommit=True) as made:
+        yield made
+
+
+def test_expired_sessions_go_and_others_stay(owned: Database, connection: "psycopg.Connection[tuple[object]]") -> None:
+    connection.execute("INSERT INTO users VALUES ('x', 'x', 'viewer')")
+    for name, expires in (("old", NOW - timedelta(seconds=1)), ("new", NOW + timedelta(seconds=1))):
+        connection.execute("INSERT INTO sessions VALUES (%s, 'x', %s)", [name.encode(), expires])
+    figures, wrong = daily(owned, now=NOW, disks=DiskLimits(folders=(), percent=80))
+    assert (figures["sessions_removed"], wrong) == (1, [])
+    assert connection.execute("SELECT token_hash FROM sessions").fetchall() == [(b"new",)]
+
+
+def test_figures_of_the_planner_are_fresh(owned: Database, connection: "psycopg.Connection[tuple[object]]") -> None:
+    weekly(owned, None, now=NOW, keep_days=30, logs=())
+    daily(owned, now=NOW, disks=DiskLimits(folders=(), percent=80))
+    told = connection.execute(
+        "SELECT count(*) FILTER (WHERE last_analyze IS NULL), count(*) FILTER (WHERE last_vacuum IS NULL)"
+        " FROM pg_stat_user_tables WHERE relname <> 'alembic_version'"
+    ).fetchone()
+    assert told == (0, 0)
+
+
+@pytest.mark.parametrize(("percent", "n_wrong"), [(0.001, 1), (99.999, 0)], ids=["a low limit", "a high limit"])
+def test_disks_are_compared_as_numbers(owned: Database, tmp_path: Path, percent: float, n_wrong: int) -> None:
+    _, wrong = daily(owned, now=NOW, disks=DiskLimits(folders=(tmp_path, tmp_path / "none"), percent=percent))
+    assert len(wrong) == n_wrong
+
+
+@pytest.mark.parametrize(("hours", "is_late"), [(26, False), (26.1, True)])
+def test_a_late_backup_is_told(
+    owned: Database, connection: "psycopg.Connection[tuple[object]]", hours: float, is_late: bool
+) -> None:
+    at = NOW - timedelta(hours=hours)
+    connection.execute("DELETE FROM backups")
+    connection.execute("INSERT INTO backups VALUES ('a', 'full', 'good', 'x', %s, %s)", [at, at])
+    connection.execute("INSERT INTO backups VALUES ('b', 'models', 'good', 'x', %s, %s)", [NOW, NOW])
+    connection.execute("INSERT INTO backups VALUES ('c', 'full', 'failed', 'x', %s, %s)", [NOW, NOW])
+    _, wrong = daily(owned, now=NOW, disks=DiskLimits(folders=(), percent=80))
+    assert bool(wrong) == is_late
+
+
+def test_the_log_before_the_oldest_backup_goes_and_histories_stay(tmp_path: Path) -> None:
+    kept = ["000000010000000000000005.gz", "000000010000000000000006.partial", "00000002.history.gz", "note.txt"]
+    for name in [*kept, "000000010000000000000004.gz", "000000010000000000000003.00000028.backup.gz"]:
+        (tmp_path / name).touch()
+    backup = a_backup(1)
+    assert prune_log(tmp_path, []) == 0
+    assert prune_log(tmp_path, [backup]) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+def test_every_task_leaves_a_row(owned: Database) -> None:
+    said: list[str] = []
+    with journal("good", actor="test", opened=lambda: nullcontext(owned), now=lambda: NOW, warn=said.append) as detail:
+        detail["n"] = 1
+    with (
+        pytest.raises(Unavailable),
+        journal("bad", actor="test", opened=lambda: nullcontext(owned), now=lambda: NOW, warn=said.append),
+    ):
+        raise Unavailable("no disk", place="disk")
+    with owned.transaction() as tx:
+        bad, good = maintenance.logged(tx, limit=2)
+    assert (good.task, good.outcome, good.detail) == ("good", "ok", {"n": 1})
+    assert (bad.task, bad.outcome, bad.detail) == ("bad", "failed", {"reason": "disk: no disk"})
+    assert said == []
+
+
+def test_the_application_cannot_change_the_log_of_maintenance(database_urls: ClusterUrls) -> None:
+    with psycopg.connect(database_urls.app_url.replace("+psycopg", "")) as connection:
+        for statement in ("UPDATE maintenance_log SET outcome = 'ok'", "DELETE FROM maintenance_log"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)
+            connection.rollback()
+
+
+def test_the_report_counts_its_month_only(
+    owned: Database, connection: "psycopg.Connection[tuple[object]]", tmp_path: Path
+) -> None:
+    for day in ("2025-05-31", "2025-06-01", "2025-06-30", "2025-07-01"):
+        connection.execute(
+            "INSERT INTO predictions VALUES (gen_random_uuid(), 'p', '<b>F</b>', 'v1', %s, NULL, 0.5, 'high', '[]',"
+            " '{1}', 1, 'champion', 0.9, '[]', 'test', %s)",
+            [day, f"{day} 12:00+00"],
+        )
+    path = tmp_path / "reports" / "2025-06.html"
+    figures = write_report(owned, path, start=datetime(2025, 6, 1, tzinfo=UTC), end=datetime(2025, 7, 1, tzinfo=UTC))
+    page = path.read_text()
+    assert figures["predictions"] == 2
+    assert "2 predictions from 2025-06-01" in page
+    assert "&lt;b&gt;F&lt;/b&gt;" in page
+    assert page.count("<rect") == 2
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_bars_are_as_high_as_their_share() -> None:
+    low, high = bars([Share("a", 1), Share("b", 4)])
+    assert (low["height"], high["height"], high["y"]) == (20, 80, 0)
+    assert bars([]) == []
