@@ -16,8 +16,11 @@ from iit.api.app import create_app
 from iit.bootstrap import Service, service
 from iit.bootstrap.upkeep import backup_maker, clock
 from iit.config import Settings
+from iit.domain.access import Role
 from iit.ingest.sources import SourceDocument
 from iit.ops.integrity import Scope, check
+from iit.services.keys import KeyWish
+from iit.testing import TESTER
 from tests.documents import a_document, encoded, uuid_of
 from tests.sites import a_folder, fast_restorer
 
@@ -34,11 +37,11 @@ def restored() -> Iterator[tuple[Service, str | None]]:
     settings = Settings(data_dir=folder / "data")
     settings.data_dir.mkdir()
     with service(settings) as production:
-        production.intake.take([SourceDocument("one", encoded(a_document("one")))], actor="test")
+        production.intake.take([SourceDocument("one", encoded(a_document("one")))], who=TESTER)
         with backup_maker(settings) as maker:
             maker.run("full", actor="test")
         report = fast_restorer(settings).isolate("dr-test", clock(settings).date())
-        production.intake.take([SourceDocument("two", encoded(a_document("two")))], actor="test")
+        production.intake.take([SourceDocument("two", encoded(a_document("two")))], who=TESTER)
     with service(Settings(data_dir=report.data_dir)) as there:
         yield there, uuid_of(a_document("one"))
     shutil.rmtree(folder)
@@ -51,7 +54,7 @@ def test_the_restored_data_are_whole(restored: tuple[Service, str | None]) -> No
 
 def test_the_service_answers_on_restored_data(restored: tuple[Service, str | None]) -> None:
     there, patient = restored
-    key = there.access.create_key("dr test", actor="test", valid_days=1)
+    key = there.access.keys.create(KeyWish(label="dr test", role=Role.ADMINISTRATOR, valid_days=1), who=TESTER)
     with TestClient(create_app(there), headers={"X-API-Key": key}) as client:
         assert client.get("/health/live").status_code == 200
         found = client.get("/api/v1/patients").json()
@@ -62,6 +65,6 @@ def test_the_service_answers_on_restored_data(restored: tuple[Service, str | Non
 
 def test_the_restored_service_takes_records_in(restored: tuple[Service, str | None]) -> None:
     there, _ = restored
-    summary = there.intake.take([SourceDocument("new", encoded(a_document("dr")))], actor="dr test")
+    summary = there.intake.take([SourceDocument("new", encoded(a_document("dr")))], who=TESTER)
     assert summary.n_rejected == 0
     assert summary.n_added + summary.n_unchanged == 1

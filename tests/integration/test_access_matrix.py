@@ -81,7 +81,7 @@ def test_a_refusal_is_on_the_audit_trail(service: Service, client: TestClient, k
     answer = client.get("/api/v1/patients", headers={"X-API-Key": key_of(Role.OPERATOR)})
     assert answer.json()["type"] == "urn:iit:problem:not_allowed"
     with service.database.transaction() as tx:
-        row = tx.execute(text("SELECT * FROM audit_logs ORDER BY id DESC LIMIT 1")).one()
+        row = tx.execute(text("SELECT * FROM audit_logs ORDER BY seq DESC LIMIT 1")).one()
     assert (row.event_type, row.outcome, row.target) == ("unauthorized_access", "refused", "action:patients:read")
 
 

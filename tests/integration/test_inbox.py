@@ -14,6 +14,7 @@ from tests.conftest import AUDIT_KEYS
 from tests.documents import a_document, encoded, uuid_of
 from tests.hl7_messages import a_message, a_person
 
+from iit.domain.access import EVERYTHING
 from iit.domain.audit import AuditEvent
 from iit.domain.record import Event, make_record
 from iit.domain.vocabulary import Kind
@@ -29,7 +30,7 @@ from iit.store import inbox as inbox_store
 from iit.store import patients as patient_store
 from iit.store import records as record_store
 from iit.store.database import Database, open_database
-from iit.testing import a_patient
+from iit.testing import TESTER, a_patient
 
 ZONE = ZoneInfo("Africa/Lagos")
 TABLES = {
@@ -88,7 +89,10 @@ def hashes(database: Database) -> dict[str, object]:
 
 def uuids(database: Database) -> list[str]:
     with database.transaction() as tx:
-        return [row.patient_uuid for row in patient_store.page(tx, facility=None, band=None, after=None, limit=100)]
+        return [
+            row.patient_uuid
+            for row in patient_store.page(tx, scope=EVERYTHING, facility=None, band=None, after=None, limit=100)
+        ]
 
 
 def codes_of(database: Database, patient_uuid: str) -> list[str]:
@@ -284,16 +288,16 @@ def test_a_full_history_and_messages_keep_to_their_own(inbox: Inbox, database: D
     intake = Intake(database, ZONE)
     late = replace(inbox, clock=lambda: datetime(2024, 6, 2, tzinfo=UTC))
     if first == "document":
-        intake.take_one(encoded(document), actor="test")
+        intake.take_one(encoded(document), who=TESTER)
     send(late, a_pickup("20240601", identifier=uuid, at="20240601"))
     late.work()
-    intake.take_one(encoded(document), actor="test")
+    intake.take_one(encoded(document), who=TESTER)
     assert uuids(database) == [uuid]
     events = assert_whole(database, uuid)
     assert {event.source for event in events} == {"nmrs", "hl7"}
     newer = a_document("one", days=("2024-01-10",), messageCreationDateTime="2024-07-02 08:00:00")
-    assert intake.take_one(encoded(newer), actor="test")[1].n_updated == 1
-    assert intake.take_one(encoded(newer), actor="test")[1].n_unchanged == 1
+    assert intake.take_one(encoded(newer), who=TESTER)[1].n_updated == 1
+    assert intake.take_one(encoded(newer), who=TESTER)[1].n_unchanged == 1
     events = assert_whole(database, uuid)
     days = sorted(event.occurred_at.date() for event in events if event.kind is Kind.PICKUP)
     assert days == [date(2024, 1, 10), date(2024, 6, 1)]

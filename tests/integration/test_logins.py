@@ -149,7 +149,7 @@ def test_failures_are_on_the_trail_without_the_name_of_nobody(logins: Logins, da
     wrong(logins, 1)
     with database.transaction() as tx:
         rows = tx.execute(
-            text("SELECT * FROM audit_logs WHERE event_type = 'login_failure' ORDER BY id DESC LIMIT 2")
+            text("SELECT * FROM audit_logs WHERE event_type = 'login_failure' ORDER BY seq DESC LIMIT 2")
         ).all()
     assert [(row.target, row.outcome, row.detail["address"]) for row in rows] == [
         ("user:ada", "refused", HOME.address), ("login", "refused", HOME.address),

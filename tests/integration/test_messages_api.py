@@ -10,7 +10,10 @@ from tests.hl7_messages import a_message, a_person
 from iit.api.app import create_app
 from iit.bootstrap import Service, assemble
 from iit.config import Settings
+from iit.domain.access import Role
+from iit.services.keys import KeyWish
 from iit.store.database import Database
+from iit.testing import TESTER
 
 RXD = "RXD|1|1^Tenofovir/Lamivudine/Dolutegravir^L|20250601|90|TAB||RX1"
 
@@ -23,7 +26,7 @@ def service(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Ser
 
 @pytest.fixture(scope="module")
 def api(service: Service) -> Iterator[TestClient]:
-    key = service.access.create_key("test", actor="test")
+    key = service.access.keys.create(KeyWish(label="test", role=Role.ADMINISTRATOR), who=TESTER)
     with TestClient(create_app(service), headers={"X-API-Key": key}) as client:
         yield client
 

@@ -67,7 +67,9 @@ def test_outcomes_are_found_once_and_audited(database: Database, outcomes: Outco
     again = outcomes.resolve(as_of=date(2024, 7, 1), who=TESTER)
     assert (again.n_added, again.n_changed, again.n_reopened) == (0, 0, 0)
     with database.transaction() as tx:
-        detail = tx.execute(text("SELECT detail FROM audit_logs WHERE event_type = 'outcome' ORDER BY id")).scalars()
+        detail = tx.execute(
+            text("SELECT detail FROM audit_logs WHERE event_type = 'outcomes_resolved' ORDER BY seq")
+        ).scalars()
         assert next(iter(detail)) == {"n": 2, "as_of": "2024-07-01"}
 
 

@@ -61,7 +61,7 @@ def test_a_patient_outside_looks_like_one_that_does_not_exist(api: TestClient, p
 def test_the_attempt_is_on_the_audit_trail(api: TestClient, running: Running, place: Place) -> None:
     api.get(f"/api/v1/patients/{place.outside}", headers=place.headers)
     with running.service.database.transaction() as tx:
-        row = tx.execute(text("SELECT * FROM audit_logs ORDER BY id DESC LIMIT 1")).one()
+        row = tx.execute(text("SELECT * FROM audit_logs ORDER BY seq DESC LIMIT 1")).one()
     assert (row.event_type, row.outcome, row.target) == (
         "unauthorized_access", "refused", f"patient:{place.outside}",
     )  # fmt: skip

@@ -172,7 +172,7 @@ def test_objects_in_memory_show_no_value(running: Running, tmp_path: Path) -> No
         record,
         summary,
         refused.value,
-        service.patients.page(facility=None, band=None, cursor=None, limit=5, actor="t"),
+        service.patients.page(facility=None, band=None, cursor=None, limit=5, who=TESTER),
     ]
     ours = [one for one in gc.get_objects() if str(type(one).__module__).startswith("iit.")]
     assert len(ours) > len(held)

@@ -77,6 +77,7 @@ class EventType(StrEnum):
 
     SERVICE_STARTED = "service_started", "A process of the service began to answer, with these settings changed."
     CONFIGURATION_CHANGED = "configuration_changed", "A setting kept by the service was changed."
+    BACKUP = "backup", "A backup was begun, made or has failed."
     MAINTENANCE = "maintenance", "Upkeep was done: schema, figures of facilities, backup, restore, clean-up."
     AUDIT_READ = "audit_read", "The audit trail was searched, or asked whom an incident affects."
     AUDIT_EXPORTED = "audit_exported", "The audit trail was written to a file."

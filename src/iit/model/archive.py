@@ -14,6 +14,7 @@ from iit.model.bundle import (
     EXPORT,
     LARGEST,
     NEEDED,
+    PAGE,
     SUMS,
     bundle_of,
     check_digests,
@@ -25,7 +26,7 @@ from iit.model.bundle import (
 )
 from iit.model.scorer import Scorer
 
-_LARGEST: Final = sum(LARGEST[name] for name in (*NEEDED, SUMS)) + 64 * tarfile.BLOCKSIZE  # bytes
+_LARGEST: Final = sum(LARGEST[name] for name in (*NEEDED, PAGE, SUMS)) + 64 * tarfile.BLOCKSIZE  # bytes
 
 
 def archive_of(models: Path, version: str, *, expected_hash: str) -> bytes:
@@ -35,10 +36,11 @@ def archive_of(models: Path, version: str, *, expected_hash: str) -> bytes:
         NotFound: there is none. InvalidInput: it was altered.
     """
     load_bundle(models, version, expected_hash=expected_hash)
-    files = {name: read_file(models / version / name) for name in (*NEEDED, SUMS)}
-    digests = {name: digest for name, digest in digests_of(files[SUMS], version).items() if name != EXPORT}
-    files[SUMS] = sums_of(digests)
+    sums = read_file(models / version / SUMS)
+    digests = {name: digest for name, digest in digests_of(sums, version).items() if name != EXPORT}
+    files = {name: read_file(models / version / name) for name in digests}
     check_digests(files, digests, version)
+    files[SUMS] = sums_of(digests)
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, data in files.items():
@@ -81,10 +83,10 @@ def _members(archive: tarfile.TarFile) -> tuple[str, dict[str, bytes]]:
     for member in archive:
         version, _, name = member.name.partition("/")
         versions.add(version)
-        if not member.isreg() or name not in (*NEEDED, SUMS) or name in files or member.size > LARGEST[name]:
+        if not member.isreg() or name not in (*NEEDED, PAGE, SUMS) or name in files or member.size > LARGEST[name]:
             raise InvalidInput("holds what is no file of a bundle, one twice, or too large", place="archive")
         held = archive.extractfile(member)
         files[name] = b"" if held is None else held.read()
-    if len(versions) != 1 or set(files) != {*NEEDED, SUMS}:
+    if len(versions) != 1 or set(files) - {PAGE} != {*NEEDED, SUMS}:
         raise InvalidInput("does not hold all files of one bundle", place="archive")
     return check_version(versions.pop()), files

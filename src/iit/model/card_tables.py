@@ -192,10 +192,10 @@ def predictors() -> str:
     return table(("family", "features", "from"), rows)
 
 
-def missing(reference: Mapping[str, Any]) -> str:
+def missing(unknown: Mapping[str, float]) -> str:
     """Return the features that are most often unknown."""
-    worst = sorted(reference.items(), key=lambda item: (-item[1]["unknown"], item[0]))[:10]
-    return table(("feature", "unknown"), [(f"`{name}`", percent(one["unknown"])) for name, one in worst])
+    worst = sorted(unknown.items(), key=lambda item: (-item[1], item[0]))[:10]
+    return table(("feature", "unknown"), [(f"`{name}`", percent(share)) for name, share in worst])
 
 
 def importance(told: Mapping[str, Mapping[str, float]]) -> str:

@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 
-ROUNDS: Final = 300
+ROUNDS: Final = 600
 _PATIENCE: Final = 30  # trees without a gain on the late rows
 PARAMETERS: Final[Mapping[str, Any]] = {
     "objective": "binary",
     "metric": "binary_logloss",
-    "num_leaves": 31,
-    "learning_rate": 0.05,
+    "num_leaves": 15,
+    "learning_rate": 0.03,
     "min_data_in_leaf": 100,
     "feature_fraction": 0.7,
     "bagging_fraction": 0.8,
@@ -186,7 +186,7 @@ def manifest_of(trained: Trained, *, version: str, features: NDArray[np.float32]
     Args:
         trained: the model.
         version: its name.
-        features: rows it was trained on, for the self-test.
+        features: rows it was trained on, for the self-test and the shares of unknown values.
     """
     cases = features[np.linspace(0, len(features) - 1, 8).astype(np.int64)]
     raw = raw_scores(Trees.from_model_text(trained.booster.model_to_string()), cases)
@@ -200,6 +200,7 @@ def manifest_of(trained: Trained, *, version: str, features: NDArray[np.float32]
         "single_feature": trained.single.as_dict(),
         "n_trees": trained.booster.num_trees(),
         "parameters": dict(PARAMETERS),
+        "unknown": dict(zip(FEATURE_NAMES, np.isnan(features).mean(axis=0).tolist(), strict=True)),
         "self_test": {
             "features": [[None if np.isnan(value) else float(value) for value in row] for row in cases],
             "risks": trained.calibrator.apply(raw).tolist(),

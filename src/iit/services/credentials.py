@@ -22,13 +22,19 @@ class Found(NamedTuple):
     principal: Principal
     until: datetime | None
 
+    def __repr__(self) -> str:
+        return "Found()"
+
 
 class _Held(NamedTuple):
     at: float
     found: Found
 
+    def __repr__(self) -> str:
+        return "_Held()"
 
-@dataclass(frozen=True)
+
+@dataclass(repr=False, frozen=True)
 class CredentialCache:
     """Holds who credentials belong to, by their keyed hash.
 

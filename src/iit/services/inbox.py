@@ -50,6 +50,9 @@ class _Judged(NamedTuple):
     error: Exception | None
     arrival: Arrival | None
 
+    def __repr__(self) -> str:
+        return "_Judged()"
+
 
 class Depth(NamedTuple):
     """How many messages wait and are dead, and for how long the oldest waits."""

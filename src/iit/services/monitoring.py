@@ -220,6 +220,9 @@ class _Seen(NamedTuple):
     ripe: list[ResolvedRow]
     contexts: Mapping[str, FacilityContext]
 
+    def __repr__(self) -> str:
+        return "_Seen()"
+
 
 def _lists(days: Sequence[ListDay]) -> list[ListDay]:
     """Return the latest list of each facility: the newest day on which most of its patients were scored."""

@@ -34,6 +34,9 @@ class WhatIf(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     viral_load_copies_ml: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
     phone_present: bool | None = None
 
+    def __repr__(self) -> str:
+        return "WhatIf()"
+
 
 def read_what_if(data: msgspec.Raw) -> WhatIf:
     """Return what to suppose of a patient.

@@ -23,6 +23,9 @@ class Key(NamedTuple):
     control_id: str
     content_hash: bytes
 
+    def __repr__(self) -> str:
+        return "Key()"
+
 
 class Arrival(NamedTuple):
     """A message to be stored. `patient_key` is None of one that is acknowledged and left alone."""
@@ -33,7 +36,7 @@ class Arrival(NamedTuple):
     raw: bytes
 
     def __repr__(self) -> str:
-        return f"Arrival({self.message_type})"
+        return "Arrival()"
 
 
 class Waiting(NamedTuple):
@@ -47,7 +50,7 @@ class Waiting(NamedTuple):
     message_type: str
 
     def __repr__(self) -> str:
-        return f"Waiting({self.id})"
+        return "Waiting()"
 
 
 class InboxRow(NamedTuple):
@@ -63,6 +66,9 @@ class InboxRow(NamedTuple):
     received_at: datetime
     next_try_at: datetime
     finished_at: datetime | None
+
+    def __repr__(self) -> str:
+        return "InboxRow()"
 
 
 _ROW: Final = [inbox.c[name] for name in InboxRow._fields]

@@ -30,7 +30,7 @@ class KeyRow(NamedTuple):
     revoked_at: datetime | None
 
     def __repr__(self) -> str:
-        return f"KeyRow({self.key_id})"
+        return "KeyRow()"
 
 
 class Key(NamedTuple):
@@ -38,6 +38,9 @@ class Key(NamedTuple):
 
     row: KeyRow
     scope: Scope
+
+    def __repr__(self) -> str:
+        return "Key()"
 
 
 class KeyWrite(NamedTuple):
@@ -52,7 +55,7 @@ class KeyWrite(NamedTuple):
     created_by: str
 
     def __repr__(self) -> str:
-        return f"KeyWrite({self.key_id})"
+        return "KeyWrite()"
 
 
 _COLUMNS = [api_keys.c[name] for name in KeyRow._fields]

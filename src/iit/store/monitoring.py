@@ -31,6 +31,9 @@ class ListedRow(NamedTuple):
     risk_score: float
     features: Sequence[float]
 
+    def __repr__(self) -> str:
+        return "ListedRow()"
+
 
 class ResolvedRow(NamedTuple):
     """A past prediction that may judge a model."""
@@ -41,6 +44,9 @@ class ResolvedRow(NamedTuple):
     label: int
     days_to_expected: int
 
+    def __repr__(self) -> str:
+        return "ResolvedRow()"
+
 
 class PairedRow(NamedTuple):
     """A past prediction that may judge two models."""
@@ -49,6 +55,9 @@ class PairedRow(NamedTuple):
     risk_score: float
     shadow_score: float
     label: int
+
+    def __repr__(self) -> str:
+        return "PairedRow()"
 
 
 def list_days(tx: Transaction, model_version: str, *, since: date, until: date) -> list[ListDay]:

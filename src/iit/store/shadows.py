@@ -22,6 +22,9 @@ class ShadowScore(NamedTuple):
     model_version: str
     risk_score: float
 
+    def __repr__(self) -> str:
+        return "ShadowScore()"
+
 
 def save(tx: Transaction, scores: Sequence[ShadowScore], *, audit: AuditEvent) -> None:
     """Keep scores; one that is kept already stays as it is."""

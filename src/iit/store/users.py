@@ -26,7 +26,7 @@ class UserRow(NamedTuple):
     last_login_at: datetime | None
 
     def __repr__(self) -> str:
-        return f"UserRow({self.user_name})"
+        return "UserRow()"
 
 
 class User(NamedTuple):
@@ -34,6 +34,9 @@ class User(NamedTuple):
 
     row: UserRow
     scope: Scope
+
+    def __repr__(self) -> str:
+        return "User()"
 
 
 _COLUMNS = [users.c[name] for name in UserRow._fields]

@@ -24,6 +24,7 @@ from iit.store.database import Database, open_database
 from iit.store.embedded.binaries import find_binaries
 from iit.store.embedded.cluster import ClusterUrls
 from iit.store.predictions import PredictionRow
+from iit.testing import TESTER
 
 UUID = uuid_of(a_document("a"))
 
@@ -33,7 +34,7 @@ def owned(database_urls: ClusterUrls) -> Iterator[Database]:
     """A database with two patients and their predictions."""
     opened = open_database(database_urls.owner_url, time_zone="Africa/Lagos")
     Intake(opened, ZoneInfo("Africa/Lagos")).take(
-        [SourceDocument(name, encoded(a_document(name))) for name in "ab"], actor="test"
+        [SourceDocument(name, encoded(a_document(name))) for name in "ab"], who=TESTER
     )
     for day, risk in ((1, 0.2), (2, 0.4)):
         row = PredictionRow(

@@ -34,7 +34,7 @@ class Decoded(NamedTuple):
     codec: str
 
     def __repr__(self) -> str:
-        return f"Decoded({self.codec})"
+        return "Decoded()"
 
 
 def decode(raw: bytes) -> Decoded:

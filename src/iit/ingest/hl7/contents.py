@@ -24,7 +24,7 @@ class Item(NamedTuple):
     error: ServiceError | None
 
     def __repr__(self) -> str:
-        return f"Item({self.header.kind})"
+        return "Item()"
 
 
 class Contents(NamedTuple):
@@ -32,6 +32,9 @@ class Contents(NamedTuple):
 
     items: list[Item]
     is_batch: bool
+
+    def __repr__(self) -> str:
+        return "Contents()"
 
 
 def read_contents(raw: bytes, rules: Rules, address: str | None = None) -> Contents:

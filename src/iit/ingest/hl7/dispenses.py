@@ -36,6 +36,9 @@ class _Line(NamedTuple):
     implied_days: float | None
     is_cancelled: bool
 
+    def __repr__(self) -> str:
+        return "_Line()"
+
 
 class _Group(NamedTuple):
     """The segments of one order."""
@@ -45,6 +48,9 @@ class _Group(NamedTuple):
 
     def of(self, name: str) -> Iterator[Segment]:
         return (segment for segment in self.others if segment.name == name)
+
+    def __repr__(self) -> str:
+        return "_Group()"
 
 
 def take_dispenses(reading: Reading) -> int:

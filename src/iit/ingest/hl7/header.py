@@ -48,6 +48,9 @@ class Header(NamedTuple):
         """Application and facility that sent the message."""
         return f"{self.sending_application}/{self.sending_facility}"
 
+    def __repr__(self) -> str:
+        return "Header()"
+
 
 class Sender(NamedTuple):
     """Who may send: application (MSH-3), facility (MSH-4) and network address, None standing for any."""

@@ -81,7 +81,7 @@ class Frames:
             yield frame
 
 
-@dataclass(frozen=True)
+@dataclass(repr=False, frozen=True)
 class Received:
     """A whole frame and where it came from."""
 

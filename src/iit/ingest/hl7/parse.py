@@ -51,7 +51,7 @@ class Segment:
         self._separators = separators
 
     def __repr__(self) -> str:
-        return f"Segment({self.name})"
+        return "Segment()"
 
     def raw(self, field: int) -> str:
         """Return a field as it was written, or ""."""

@@ -47,7 +47,7 @@ class Fact(NamedTuple):
     is_standing: bool = False
 
     def __repr__(self) -> str:
-        return f"Fact({self.event.kind.name})"
+        return "Fact()"
 
 
 class Mapped(NamedTuple):

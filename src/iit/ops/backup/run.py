@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from iit import __version__
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import Conflict, InvalidInput, NotFound, ServiceError, Unavailable
 from iit.ops.backup import sources
 from iit.ops.backup.catalog import PHYSICAL, Vault, chain, newest
@@ -168,7 +168,7 @@ class BackupMaker:
                 shutil.rmtree(rest)
         folder = self.staging / backup_id
         folder.mkdir(mode=0o700)
-        act = AuditEvent(event_type="backup", actor=actor, action="execute", target=f"backup:{backup_id}")
+        act = AuditEvent(event_type=EventType.BACKUP, actor=actor, action="execute", target=f"backup:{backup_id}")
         with self.database.transaction() as tx:
             target = str(self.vault.target)
             backup_store.start(tx, backup_id, kind=kind, target=target, started_at=started_at, audit=act)
