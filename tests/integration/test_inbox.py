@@ -14,7 +14,7 @@ from tests.conftest import AUDIT_KEYS
 from tests.documents import a_document, encoded, uuid_of
 from tests.hl7_messages import a_message, a_person
 
-from iit.domain.access import EVERYTHING
+from iit.domain.access import EVERYTHING as EVERYONE
 from iit.domain.audit import AuditEvent
 from iit.domain.record import Event, make_record
 from iit.domain.vocabulary import Kind
@@ -91,7 +91,7 @@ def uuids(database: Database) -> list[str]:
     with database.transaction() as tx:
         return [
             row.patient_uuid
-            for row in patient_store.page(tx, scope=EVERYTHING, facility=None, band=None, after=None, limit=100)
+            for row in patient_store.page(tx, scope=EVERYONE, facility=None, band=None, after=None, limit=100)
         ]
 
 
@@ -317,7 +317,7 @@ def poison(database: Database, inbox: Inbox, raw: bytes, identifier: str = "MRN-
     key = inbox_store.Key("EMR/X", f"poison {identifier}", raw[:32])
     patient_key = inbox.identities.hash_of(Identifier(identifier, "SYN000001\0SYN"))[:16]
     arrival = inbox_store.Arrival(key, "ADT^A08", patient_key, raw)
-    event = AuditEvent(event_type="test", actor="test", action="create", target="inbox")
+    event = AuditEvent(event_type="messages_received", actor="test", action="create", target="inbox")
     with database.transaction() as tx:
         inbox_store.add(tx, [arrival], received=inbox.clock(), audit=event)
     return inbox.rows()[0].id

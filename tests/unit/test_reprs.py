@@ -72,7 +72,7 @@ def classes() -> Iterator[type]:
             continue
         module = importlib.import_module(found.name)
         for name, one in inspect.getmembers(module, inspect.isclass):
-            holds_fields = dataclasses.is_dataclass(one) or hasattr(one, "_fields") or issubclass(one, msgspec.Struct)
+            holds_fields = dataclasses.is_dataclass(one) or issubclass(one, (tuple, msgspec.Struct))
             if one.__module__ == found.name and holds_fields and name not in HARMLESS.get(found.name, ()):
                 yield one
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 from psycopg import sql
+from tests.conftest import AUDIT_KEYS
 from tests.documents import a_document, encoded, uuid_of
 
 from iit.domain.errors import InvalidInput
@@ -32,7 +33,7 @@ UUID = uuid_of(a_document("a"))
 @pytest.fixture(scope="module")
 def owned(database_urls: ClusterUrls) -> Iterator[Database]:
     """A database with two patients and their predictions."""
-    opened = open_database(database_urls.owner_url, time_zone="Africa/Lagos")
+    opened = open_database(database_urls.owner_url, time_zone="Africa/Lagos", audit_keys=AUDIT_KEYS)
     Intake(opened, ZoneInfo("Africa/Lagos")).take(
         [SourceDocument(name, encoded(a_document(name))) for name in "ab"], who=TESTER
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.conftest import AUDIT_KEYS
 from tests.manifests import NOW, a_backup
 
 from iit.domain.errors import Unavailable
@@ -21,7 +22,7 @@ from iit.store.embedded.cluster import ClusterUrls
 
 @pytest.fixture(scope="module")
 def owned(database_urls: ClusterUrls) -> Iterator[Database]:
-    opened = open_database(database_urls.owner_url, time_zone="Africa/Lagos")
+    opened = open_database(database_urls.owner_url, time_zone="Africa/Lagos", audit_keys=AUDIT_KEYS)
     yield opened
     opened.close()
 

@@ -11,7 +11,7 @@ from model_cases import bundle_files
 from iit.domain.errors import InvalidInput, NotFound
 from iit.model import archive
 from iit.model.archive import archive_of, is_archive, read_archive
-from iit.model.bundle import EXPORT, NEEDED, SUMS, write_bundle
+from iit.model.bundle import EXPORT, NEEDED, PAGE, SUMS, write_bundle
 
 FILES = bundle_files("v1")
 
@@ -54,7 +54,7 @@ def a_member(
 def test_what_was_packed_is_read_without_the_pickle(tmp_path: Path, packed: bytes) -> None:
     version, files = read(tmp_path, packed)
     assert version == "v1"
-    assert files == {name: FILES[name] for name in NEEDED}
+    assert files == {name: FILES[name] for name in (*NEEDED, PAGE)}
     assert EXPORT not in files
 
 

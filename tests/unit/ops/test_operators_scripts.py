@@ -18,7 +18,7 @@ HANDED_OVER = {
     "weekly_cleanup.sh": "maintenance weekly",
     "monthly_report.sh": "maintenance monthly",
     "notify_emergency.sh": "page",
-    "retrain_model.py": "train",
+    "retrain_model.py": "models retrain",
 }
 
 
