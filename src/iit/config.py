@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
@@ -22,6 +22,9 @@ def default_data_dir() -> Path:
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "iit-ml-service"
 
+
+RETIRED: Final = "retired:"
+"""Before a secret that opens nothing any more but still verifies what was sealed under it."""
 
 _KNOWN_SECRETS = ("changeme", "change-me", "change_me", "your-secret", "your_secret", "example", "placeholder")
 
@@ -51,7 +54,9 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(
             description="Secret of at least 32 characters that hashes and signatures depend on; more of them, with "
-            "spaces between, are still accepted after a rotation. Else one is made and kept in the data folder."
+            "spaces between, are still accepted after a rotation. One with `retired:` before it opens nothing, but the "
+            "audit trail is still verified and people are still recognised by it: keep it. Else one is made and "
+            "kept in the data folder."
         ),
     ] = None
     audit_anchor_dir: Annotated[
@@ -166,7 +171,10 @@ class Settings(BaseSettings):
     def _strong_secret(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is None:
             return secret
-        words = secret.get_secret_value().split()
+        told = secret.get_secret_value().split()
+        if told and told[0].startswith(RETIRED):
+            raise ValueError("the first must not be retired")
+        words = [word.removeprefix(RETIRED) for word in told]
         if not words or any(len(word) < 32 or len(set(word)) < 10 for word in words):
             raise ValueError("must have at least 32 characters and must not be a repetition")
         if any(known in word.lower() for word in words for known in _KNOWN_SECRETS):

@@ -131,8 +131,8 @@ def test_the_packed_record_says_what_the_events_say(inbox: Inbox, database: Data
     inbox.work()
     (uuid,) = uuids(database)
     with database.transaction() as tx:
-        stored, events = record_store.facts_of(tx, uuid), record_store.events_of(tx, uuid)
-        row = patient_store.find(tx, uuid)
+        stored, events = record_store.facts_of(tx, uuid, EVERYONE), record_store.events_of(tx, uuid)
+        row = patient_store.find(tx, uuid, EVERYONE)
     assert stored is not None
     assert stored.facts == pack(make_record(a_patient(), events))
     assert row is not None
@@ -306,7 +306,7 @@ def test_a_full_history_and_messages_keep_to_their_own(inbox: Inbox, database: D
 def assert_whole(database: Database, uuid: str) -> list[Event]:
     """Hold the packed record to the events, and return these."""
     with database.transaction() as tx:
-        events, stored = record_store.events_of(tx, uuid), record_store.facts_of(tx, uuid)
+        events, stored = record_store.events_of(tx, uuid), record_store.facts_of(tx, uuid, EVERYONE)
     assert stored is not None
     assert stored.facts == pack(make_record(a_patient(), events))
     return events

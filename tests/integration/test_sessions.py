@@ -12,7 +12,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 from tests.integration.conftest import PASSWORD
 
-from iit.bootstrap.serving import Service, _secrets, rotate_secret
+from iit.bootstrap.secrets import rotate_secret, secrets_of
+from iit.bootstrap.serving import Service
 from iit.config import Settings
 from iit.domain.access import Role
 from iit.domain.errors import InvalidInput, NotAuthenticated
@@ -109,9 +110,9 @@ def test_after_too_many_wrong_passwords_the_page_says_to_wait(client: TestClient
 
 def test_a_secret_is_rotated_and_the_old_one_forgotten(service: Service, settings: Settings) -> None:
     own = settings.model_copy(update={"secret_key": None})
-    first = _secrets(own)
+    first = secrets_of(own).accepted
     assert rotate_secret(own, forget=False) == 2
-    second = _secrets(own)
+    second = secrets_of(own).accepted
     assert second[1:] == first
     assert (own.data_dir / "secret_key").stat().st_mode & 0o777 == 0o600
     sessions = replace(service.access.sessions, keyring=Keyring(first))
@@ -119,7 +120,7 @@ def test_a_secret_is_rotated_and_the_old_one_forgotten(service: Service, setting
     assert replace(sessions, keyring=Keyring(second)).look_up(token)
     assert rotate_secret(own, forget=True) == 1
     with pytest.raises(NotAuthenticated):
-        replace(sessions, keyring=Keyring(_secrets(own))).look_up(token)
+        replace(sessions, keyring=Keyring(secrets_of(own).accepted)).look_up(token)
 
 
 def test_a_secret_that_is_given_is_not_rotated_here(settings: Settings) -> None:

@@ -1,11 +1,12 @@
 """A service with a synthetic cohort, a trained model and an API key, made once for the journeys."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 import psycopg
 import pytest
@@ -43,6 +44,8 @@ class Running:
     cohort: Path
     training: TrainingResult
     key: str
+    judged: Mapping[str, Any]
+    """The same evaluation again, before any test has changed a record."""
 
 
 @pytest.fixture(scope="session")
@@ -72,12 +75,14 @@ def running(cluster: ClusterUrls) -> Iterator[Running]:
     contexts.refresh(database)
     training = service.training.train("v0.1", who=TESTER, seed=1)
     Registry(settings.models_folder).promote("v0.1")
+    judged = service.evaluation.judge(who=TESTER)
     service.scoring.score(ScoringWish(), who=TESTER)
     yield Running(
         service,
         cohort,
         training,
         service.access.keys.create(KeyWish(label="test", role=Role.ADMINISTRATOR), who=TESTER),
+        judged,
     )
     database.close()
     rmtree(folder)

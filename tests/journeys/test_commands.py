@@ -160,6 +160,8 @@ def test_the_secret_is_rotated(iit: Command, data_dir: Path) -> None:
     assert iit("access", "rotate-secret").stdout.startswith("2 secrets are accepted")
     assert len((data_dir / "secret_key").read_text().split()) == 2
     assert iit("access", "rotate-secret", "--forget").stdout.startswith("1 secrets are accepted")
+    # The trail sealed under the former secret is still verified.
+    assert iit("audit", "verify").returncode == 0
 
 
 def test_the_secret_file_is_private(data_dir: Path) -> None:

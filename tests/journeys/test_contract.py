@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
+import schemathesis
 from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import BaseSchema, Case, GenerationMode
@@ -22,6 +23,13 @@ from schemathesis.specs.openapi.checks import (
 
 from iit.api.app import add_routes, create_app
 from tests.journeys.conftest import Running
+
+
+@schemathesis.serializer("application/hl7-v2")
+def as_text(_context: schemathesis.SerializationContext, value: object) -> bytes:
+    """Return a generated body as it is sent."""
+    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
+
 
 CASES = int(os.environ.get("IIT_CONTRACT_CASES", "8"))
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]

@@ -197,7 +197,12 @@ def test_gauges_outlive_the_database(lived: Lived) -> None:
     before = service.gauges.figures()
     assert ("drift_alert", "data") in before
     gone = assemble(
-        service.settings, open_database("postgresql+psycopg://nobody@127.0.0.1:1/none", time_zone="Africa/Lagos")
+        service.settings,
+        open_database(
+            "postgresql+psycopg://nobody@127.0.0.1:1/none",
+            time_zone="Africa/Lagos",
+            audit_keys=audit_keys(service.settings),
+        ),
     )
     assert gone.gauges.figures() == {}
     gone.gauges._held = before

@@ -1,10 +1,8 @@
 """The one place where the parts are chosen, put together and given the present time."""
 
 import os
-import secrets
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from threading import Thread
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from iit.bootstrap.secrets import audit_keys, secrets_of
 from iit.config import Settings
 from iit.domain.errors import InvalidInput
 from iit.features.registry import FEATURE_NAMES
@@ -43,7 +42,6 @@ from iit.services.scoring import Scoring
 from iit.services.shadow import Shadow
 from iit.services.training import Training
 from iit.store.anchors import Anchors
-from iit.store.chain import AuditKeys
 from iit.store.database import Database, open_database
 from iit.store.embedded.cluster import Cluster
 from iit.store.limits import Limits, open_limits
@@ -143,7 +141,7 @@ def assemble(settings: Settings, database: Database) -> Service:
         database=database,
         access=open_access(
             database,
-            Keyring(_secrets(settings)),
+            Keyring(secrets_of(settings).accepted),
             clock=lambda: datetime.now(UTC),
             monotonic=time.monotonic,
             session_lasts=timedelta(hours=settings.session_hours),
@@ -152,7 +150,9 @@ def assemble(settings: Settings, database: Database) -> Service:
         audit=Audit(database, Anchors(settings.anchor_folder, database.trail_keys), lambda: datetime.now(zone)),
         limits=open_limits(_redis_url(settings), time.time),
         intake=Intake(database, zone),
-        inbox=Inbox(database, _hl7_mapper(settings), Identities(_secrets(settings)[-1]), lambda: datetime.now(zone)),
+        inbox=Inbox(
+            database, _hl7_mapper(settings), Identities(secrets_of(settings).oldest), lambda: datetime.now(zone)
+        ),
         patients=Patients(database),
         predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone)),
         champion=champion,
@@ -224,57 +224,3 @@ def private_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
         raise InvalidInput(f"cannot be made: {cause.strerror}", place=f"IIT_DATA_DIR ({folder})") from cause
-
-
-def audit_keys(settings: Settings) -> AuditKeys:
-    """Return the keys of the audit trail, which follow from the service's secret and from former ones after it."""
-    present, *former = _secrets(settings)
-    return AuditKeys.derived(present, former)
-
-
-def _secrets(settings: Settings) -> tuple[bytes, ...]:
-    """Return the secrets set, or those of a private file in the data folder, made at the first start."""
-    if settings.secret_key is not None:
-        return tuple(one.encode() for one in settings.secret_key.get_secret_value().split())
-    path = settings.data_dir / "secret_key"
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        handle = None
-    if handle is not None:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(32))
-    return _kept_secrets(path)
-
-
-def rotate_secret(settings: Settings, *, forget: bool) -> int:
-    """Put a new secret before those of the private file and return how many are accepted now.
-
-    Running workers take it up when they are restarted. Keys, sessions and tokens made under the ones before still
-    work, and keys move to the new one when they are used.
-
-    Args:
-        settings: how the service runs.
-        forget: accept the new one only; whatever was not moved by then is refused.
-
-    Raises:
-        InvalidInput: the secret is not kept in the file but given by a setting.
-    """
-    if settings.secret_key is not None:
-        raise InvalidInput("put the new secret before the old one, with a space between", place="IIT_SECRET_KEY")
-    kept = [one.decode() for one in _secrets(settings)]
-    new = kept[:1] if forget else [secrets.token_hex(32), *kept]
-    path = settings.data_dir / "secret_key"
-    with tempfile.NamedTemporaryFile("w", dir=settings.data_dir, delete=False, encoding="ascii") as file:
-        file.write("\n".join(new) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).replace(path)
-    return len(new)
-
-
-def _kept_secrets(path: Path) -> tuple[bytes, ...]:
-    kept = path.read_text(encoding="ascii").split()
-    if not kept or min(len(one) for one in kept) < 64:
-        raise InvalidInput("holds no complete secret: remove it to have a new one made", place=str(path))
-    return tuple(one.encode() for one in kept)

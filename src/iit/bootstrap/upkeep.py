@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from iit.bootstrap.serving import audit_keys, database_urls, private_folder
+from iit.bootstrap.secrets import audit_keys
+from iit.bootstrap.serving import database_urls, private_folder
 from iit.config import Settings
 from iit.domain.errors import InvalidInput, ServiceError, Unavailable
 from iit.features.registry import FEATURE_NAMES

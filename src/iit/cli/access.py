@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from iit.bootstrap.serving import rotate_secret
+from iit.bootstrap.secrets import rotate_secret
 from iit.cli.shared import operator, running, say
 from iit.config import load_settings
 from iit.domain.access import EVERYTHING, Action, Role, Scope
@@ -162,9 +162,14 @@ def blocked() -> None:
 
 @access.command("rotate-secret")
 def rotate(
-    forget: Annotated[bool, typer.Option("--forget", help="Accept the newest one only, no new one is made.")] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Retire all but the newest one; no new one is made.")
+    ] = False,
 ) -> None:
-    """Make a new secret for hashes and signatures; the ones before stay accepted until --forget."""
+    """Make a new secret for hashes and signatures; the ones before stay accepted until --forget.
+
+    Former ones are kept for good: the audit trail of their time is verified with them, and people are recognised.
+    """
     n = rotate_secret(load_settings(), forget=forget)
     say(f"{n} secrets are accepted; restart the service to take it up")
 

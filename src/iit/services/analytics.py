@@ -7,7 +7,7 @@ from typing import Any
 from iit.domain.access import Principal
 from iit.domain.errors import NotAllowed, NotFound
 from iit.model.registry import Registry
-from iit.services.refusals import note_refusal
+from iit.services.refusals import note_refused_facility
 from iit.store import analytics as analytics_store
 from iit.store import metrics as metric_store
 from iit.store.analytics import Cascade, RiskCount
@@ -48,7 +48,7 @@ class Analytics:
 
     def _demand_scope(self, facility: str | None, who: Principal) -> None:
         if not who.scope.covers(facility, None):
-            note_refusal(self.database, who, action="read", target=f"facility:{facility or 'all'}")
+            note_refused_facility(self.database, who, action="read", facility=facility)
             raise NotAllowed("name a facility that you may see", place="facility")
 
     def model_performance(self) -> dict[str, Any]:

@@ -60,7 +60,10 @@ class Batches:
         return self.jobs.cancel(batch_id, who=who)
 
     def results(self, batch_id: UUID, *, who: Principal) -> Iterator[list[PredictionRow]]:
-        """Yield a finished batch's predictions, a page at a time, by patients' ids. Memory stays flat.
+        """Yield the newest prediction of each patient for a finished batch's days, model and place.
+
+        Pages are in the order of patients' ids; memory stays flat. Predictions asked for singly on the same day are
+        among them: a batch run again stores nothing twice, so that its predictions are not its own.
 
         Raises:
             NotFound: there is no such batch in scope. Conflict: it is not done.

@@ -17,7 +17,7 @@ from iit.domain.record import Record
 from iit.features.columns import pack
 from iit.ingest.nmrs import SOURCE, Imported, read_nmrs
 from iit.ingest.sources import SourceDocument
-from iit.services.refusals import note_refusal
+from iit.services.refusals import note_refused_patient
 from iit.store import patients as patient_store
 from iit.store import privacy as privacy_store
 from iit.store import records as record_store
@@ -160,7 +160,7 @@ class Intake:
             if who.scope.covers(patient.facility, patient.state_province) and patient.patient_uuid not in strangers:
                 allowed.append(one)
                 continue
-            note_refusal(self.database, who, action="update", target=f"patient:{patient.patient_uuid}")
+            note_refused_patient(self.database, who, action="update", patient_uuid=patient.patient_uuid)
             summary.n_rejected += 1
             summary.rejections.append(Rejection(f"patient {patient.patient_uuid}", _OUTSIDE))
         return allowed

@@ -15,7 +15,7 @@ from iit.domain.record import Event, day_date, day_number
 from iit.domain.vocabulary import Kind
 from iit.features.columns import unpack
 from iit.model.cycles import cycles_of
-from iit.services.refusals import note_refusal
+from iit.services.refusals import note_refused_patient
 from iit.store import audit as audit_trail
 from iit.store import facilities as facility_store
 from iit.store import patients as patient_store
@@ -173,7 +173,7 @@ class Patients:
             return facility_store.names_with_counts(tx, who.scope)
 
     def _missing(self, patient_uuid: str, who: Principal) -> NoReturn:
-        note_refusal(self.database, who, action="read", target=f"patient:{patient_uuid}")
+        note_refused_patient(self.database, who, action="read", patient_uuid=patient_uuid)
         raise NotFound("there is no such patient", place="patient_uuid")
 
 

@@ -29,7 +29,7 @@ from iit.ingest.nmrs import read_nmrs
 from iit.model.cycles import Cycle, current_cycle
 from iit.services.champion import Champion, Serving
 from iit.services.contexts import ContextCache
-from iit.services.refusals import note_refusal
+from iit.services.refusals import note_refusal, note_refused_patient
 from iit.services.what_if import WhatIf, supposed, told_beside
 from iit.store import audit as audit_trail
 from iit.store import patients as patient_store
@@ -153,7 +153,7 @@ class Predictor:
         with self.database.transaction() as tx:
             row = record_store.facts_of(tx, patient_uuid, who.scope)
         if row is None:
-            note_refusal(self.database, who, action="execute", target=f"patient:{patient_uuid}")
+            note_refused_patient(self.database, who, action="execute", patient_uuid=patient_uuid)
             raise NotFound("there is no such patient", place="patient_uuid")
         held = self.contexts.get(row.facility)
         until = None if held is None else held.data_until
@@ -197,7 +197,7 @@ class Predictor:
             with self.database.transaction() as tx:
                 outside = bool(patient_store.outside(tx, [patient.patient_uuid], who.scope))
         if outside:
-            note_refusal(self.database, who, action="execute", target=f"patient:{patient.patient_uuid}")
+            note_refused_patient(self.database, who, action="execute", patient_uuid=patient.patient_uuid)
             raise NotAllowed("the patient is outside your facilities", place="patient_uuid")
 
     def _day(self, as_of: date | None, until: date | None) -> date:

@@ -20,7 +20,7 @@ from iit.model.lists import at_risk
 from iit.services.champion import Champion, Serving
 from iit.services.contexts import Cohort, contexts_of, keep_contexts, load_cohort
 from iit.services.jobs import Tell
-from iit.services.refusals import note_refusal
+from iit.services.refusals import note_refused_facility
 from iit.services.shadow import Shadow
 from iit.store import patients as patient_store
 from iit.store import predictions as prediction_store
@@ -94,7 +94,7 @@ class Scoring:
             NotAllowed: the facility is outside the scope. Unavailable: no model or no database.
         """
         if not who.scope.covers(wish.facility, wish.state):
-            note_refusal(self.database, who, action="execute", target=f"facility:{wish.facility or 'all'}")
+            note_refused_facility(self.database, who, action="execute", facility=wish.facility)
             raise NotAllowed("name a facility or state that you may see", place="facility")
         serving = self.champion.current()
         with self.database.transaction() as tx:

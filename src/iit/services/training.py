@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -73,7 +73,7 @@ class TrainingResult:
 
 @dataclass(frozen=True)
 class _Wish:
-    version: str
+    version: str = field(repr=False)
     actor: str
     as_of: date | None
     out: Path | None

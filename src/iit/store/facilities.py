@@ -44,6 +44,11 @@ _STATE = (
 )
 
 
+def is_known(tx: Transaction, facility: str) -> bool:
+    """Tell whether there is such a facility."""
+    return tx.execute(select(facilities.c.facility).where(facilities.c.facility == facility)).first() is not None
+
+
 def find(tx: Transaction, facility: str) -> FacilityState | None:
     """Return a facility's state."""
     row = tx.execute(select(*_STATE).where(facilities.c.facility == facility)).one_or_none()

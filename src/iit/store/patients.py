@@ -64,6 +64,12 @@ def find(tx: Transaction, patient_uuid: str, scope: Scope) -> PatientRow | None:
     return None if row is None else PatientRow(*row)
 
 
+def is_known(tx: Transaction, patient_uuid: str) -> bool:
+    """Tell whether there is such a patient, in whoever's scope."""
+    query = select(patients.c.patient_uuid).where(patients.c.patient_uuid == patient_uuid)
+    return tx.execute(query).first() is not None
+
+
 def outside(tx: Transaction, patient_uuids: Sequence[str], scope: Scope) -> list[str]:
     """Return those of the patients that exist but are not in scope."""
     if scope.everything or not patient_uuids:
