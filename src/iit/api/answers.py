@@ -36,6 +36,9 @@ class PredictionAnswer(BaseModel):
     stored: bool
     data_quality: float = Field(ge=0, le=1)
     warnings: list[str]
+    what_if: dict[str, Any] | None = Field(
+        default=None, description="Only where it was asked for: how the risk would move, as an association."
+    )
 
 
 class StoredAnswer(PredictionAnswer):

@@ -20,7 +20,9 @@ from iit.ops.journal import journal
 from iit.ops.objects import open_target
 from iit.ops.restore.run import Restorer
 from iit.ops.tools import Tools
+from iit.services.audit import Audit
 from iit.store import server
+from iit.store.anchors import Anchors
 from iit.store.database import Database, PoolSettings, open_database
 from iit.store.embedded.binaries import find_binaries
 from iit.store.embedded.exchange import has_data
@@ -45,6 +47,11 @@ def open_vault(settings: Settings, *, new_key: bool = False) -> Vault:
     return Vault(open_target(settings.backup_address, endpoint=settings.backup_s3_endpoint), read_key(key_file))
 
 
+def trail(settings: Settings, database: Database) -> Audit:
+    """Return the audit trail of an open database, with its anchors."""
+    return Audit(database, Anchors(settings.anchor_folder, database.trail_keys), lambda: datetime.now(settings.zone))
+
+
 @contextmanager
 def backup_maker(settings: Settings) -> Iterator[BackupMaker]:
     """Yield what makes backups of the installation that the settings describe."""
@@ -63,6 +70,7 @@ def backup_maker(settings: Settings) -> Iterator[BackupMaker]:
             models=settings.models_folder,
             check_models=registry.verify_all,
             now=lambda: datetime.now(settings.zone),
+            audit_anchor=trail(settings, database).last_link,
         )
 
 

@@ -125,6 +125,7 @@ def _summary(manifest: Manifest) -> dict[str, Any]:
         "finished_at": _text(manifest.finished_at),
         "bytes": manifest.sealed_size,
         "rows": {table: after for table, (_, after) in manifest.rows.items()},
+        "audit_anchor": manifest.audit_anchor,
         "server": manifest.server,
     }
 

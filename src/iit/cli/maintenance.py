@@ -1,12 +1,13 @@
 """`iit maintenance`, `integrity` and `page`: keeping the service well, and calling people when it is not."""
 
 from datetime import UTC, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from iit.bootstrap.upkeep import clock, open_vault, owned_database, pager, task_log
+from iit.bootstrap.upkeep import clock, open_vault, owned_database, pager, task_log, trail
 from iit.cli.shared import Json, operator, say, tell, warn
 from iit.config import Settings, load_settings
 from iit.domain.errors import InvalidInput, NotFound, ServiceError, Unavailable
@@ -99,10 +100,10 @@ def check_integrity(
     as_json: Json = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Check tables, facts, structure and models; every finding is named, and any ends with exit code 10."""
+    """Check tables, facts, structure, models and audit trail; each finding is named, and any ends with exit code 10."""
     settings = load_settings()
     if dry_run:
-        say("would check tables, facts, structure and models")
+        say("would check tables, facts, structure, models and the audit trail")
         return
     with task_log(settings, "integrity check", operator().name, warn) as detail:
         rows = None if backup is None else open_vault(settings).manifest(backup).rows
@@ -115,7 +116,11 @@ def check_integrity(
                 tools = Tools(folder, major, server.connection_environment(url))
             else:
                 warn("pg_amcheck is left out: it needs a superuser")
-            findings = check(database, Scope(registry=Registry(settings.models_folder), tools=tools, rows=rows))
+            scope = Scope(
+                registry=Registry(settings.models_folder), tools=tools, rows=rows,
+                audit_chain=partial(trail(settings, database).demand_sound, who=operator()),
+            )  # fmt: skip
+            findings = check(database, scope)
         detail["findings"] = [vars(one) for one in findings]
         _tell(findings, as_json=as_json)
         if findings:

@@ -167,6 +167,23 @@ class Audit:
             self.anchor()
         return verdict
 
+    def demand_sound(self, *, who: Principal) -> None:
+        """Check the whole trail.
+
+        Raises:
+            Conflict: something is wrong with it, and what first. Unavailable: as `verify`.
+        """
+        verdict = self.verify(who=who)
+        if not verdict.is_sound:
+            first = verdict.findings[0]
+            raise Conflict(f"{verdict.n_findings} findings; row {first.seq}: {first.problem}", place="audit trail")
+
+    def last_link(self) -> str | None:
+        """Return number and hash of the trail's last row, as `<seq>:<hex>`; None if its head is gone."""
+        with self.database.transaction() as tx:
+            head = audit_store.head(tx)
+        return None if head is None else f"{head.seq}:{head.hash.hex()}"
+
     def _note_check(self, verdict: Verdict, actor: str) -> None:
         outcome = "ok" if verdict.is_sound else "failed"
         detail = {"rows": verdict.n_rows, "findings": verdict.n_findings}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -64,6 +65,7 @@ def test_a_backup_is_made_listed_verified_and_rehearsed(iit: Command, documents:
     assert code == 0, err
     made = json.loads(out)
     assert made["rows"]["patients"] == 1
+    assert re.fullmatch(r"[1-9]\d*:[0-9a-f]{64}", made["audit_anchor"])
     assert json.loads(iit("backup", "list", "--json")[1])[0]["backup_id"] == made["backup_id"]
     assert f"{made['backup_id']}: whole" in iit("backup", "verify")[1]
     code, out, err = iit("restore", "--rehearse", "--json")
@@ -108,6 +110,16 @@ def test_a_dump_is_loaded_and_exchanged(iit: Command) -> None:
     code, out, err = iit("restore", "--logical", "--yes")
     assert code == 0, err
     assert "the database before is iit_ml_service_before_" in out
+    assert iit("integrity", "check")[0] == 0
+
+
+def test_a_shortened_trail_is_a_finding_of_the_integrity_check(iit: Command, data_dir: Path) -> None:
+    path = data_dir / "data" / "audit" / "anchors.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.rindex(b"}") - 4] + b'0"}\n')
+    code, out, _ = iit("integrity", "check", "--json")
+    path.write_bytes(whole)
+    assert (code, [one["check"] for one in json.loads(out)]) == (10, ["audit chain"])
     assert iit("integrity", "check")[0] == 0
 
 

@@ -39,7 +39,8 @@ class BackupMaker:
         staging: private folder for what is being made.
         models: folder of models.
         check_models: raises if a model is damaged.
-        audit_anchor: returns the last link of the audit trail's chain, where there is one.
+        audit_anchor: returns the last link of the audit trail's chain, where there is one; asked before the backup
+            begins, so that what was backed up holds it.
         now: the present time.
     """
 
@@ -72,7 +73,8 @@ class BackupMaker:
         backup_id = f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03}Z-{kind}"
         with self._alone(), self._recorded(backup_id, kind, started_at, actor) as folder:
             try:
-                return self._store(backup_id, kind, started_at, self._take(kind, parent, folder), folder)
+                anchor = self.audit_anchor()
+                return self._store(backup_id, kind, started_at, self._take(kind, parent, folder), folder, anchor)
             except OSError as cause:
                 raise Unavailable(cause.strerror or "failed", place=f"backup ({self.staging})") from cause
 
@@ -121,12 +123,14 @@ class BackupMaker:
             sealed.unlink(missing_ok=True)
             plain.unlink(missing_ok=True)
 
-    def _store(self, backup_id: str, kind: str, started_at: datetime, taken: Taken, folder: Path) -> Manifest:
+    def _store(
+        self, backup_id: str, kind: str, started_at: datetime, taken: Taken, folder: Path, anchor: str | None
+    ) -> Manifest:
         finished_at = self.now().astimezone(UTC)
         files = [self._store_file(backup_id, path) for path in sorted(folder.iterdir())]
         manifest = Manifest(
             backup_id=backup_id, kind=kind, parent=taken.parent, started_at=started_at, finished_at=finished_at,
-            service_version=__version__, server=taken.server, rows=taken.rows, audit_anchor=self.audit_anchor(),
+            service_version=__version__, server=taken.server, rows=taken.rows, audit_anchor=anchor,
             key_id=self.vault.key.key_id, files=files,
         )  # fmt: skip
         path = folder / MANIFEST
