@@ -28,11 +28,12 @@ class Command:
         self._capture = capture
         self._settings = settings
 
-    def __call__(self, *arguments: str) -> Told:
+    def __call__(self, *arguments: str, **settings: str) -> Told:
+        """Run it, with more settings for this once."""
         with self._patch.context() as patch:
             for name in [name for name in os.environ if name.startswith("IIT_")]:
                 patch.delenv(name)
-            for name, value in self._settings.items():
+            for name, value in {**self._settings, **settings}.items():
                 patch.setenv(name, value)
             patch.setattr(sys, "argv", ["iit", *arguments])
             self._capture.readouterr()

@@ -51,17 +51,22 @@ def cluster() -> Iterator[ClusterUrls]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="module")
-def database_urls(cluster: ClusterUrls) -> Iterator[ClusterUrls]:
-    """A fresh, migrated database for a test file."""
-    name = f"copy_{next(_numbers)}"
-    urls = ClusterUrls(*(url.replace(f"/{_TEMPLATE}?", f"/{name}?") for url in (cluster.owner_url, cluster.app_url)))
+def a_copy(cluster: ClusterUrls, name: str) -> ClusterUrls:
+    """Make a fresh, migrated database of its own and return its URLs."""
     server = libpq(cluster.owner_url).replace(f"/{_TEMPLATE}?", "/postgres?")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(_TEMPLATE))
         )
-    yield urls
+    return ClusterUrls(*(url.replace(f"/{_TEMPLATE}?", f"/{name}?") for url in (cluster.owner_url, cluster.app_url)))
+
+
+@pytest.fixture(scope="module")
+def database_urls(cluster: ClusterUrls) -> Iterator[ClusterUrls]:
+    """A fresh, migrated database for a test file."""
+    name = f"copy_{next(_numbers)}"
+    yield a_copy(cluster, name)
+    server = libpq(cluster.owner_url).replace(f"/{_TEMPLATE}?", "/postgres?")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 

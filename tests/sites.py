@@ -1,6 +1,7 @@
 """Small installations with a private server that archives its log, for tests of backups and recovery."""
 
 import os
+import shutil
 import tempfile
 import threading
 import time
@@ -18,6 +19,7 @@ from iit.bootstrap.upkeep import restorer
 from iit.config import Settings
 from iit.features.registry import FEATURE_NAMES
 from iit.ops.restore.run import Restorer
+from iit.store.embedded.binaries import _wheel
 from iit.store.embedded.cluster import Cluster, ClusterUrls
 from iit.store.migrate import upgrade
 
@@ -48,6 +50,17 @@ def a_folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="iit-ops-"))
     folder.chmod(0o755 if os.geteuid() == 0 else 0o700)
     return folder
+
+
+@contextmanager
+def a_site_on_the_wheel() -> Iterator[Site]:
+    """An installation on the wheel's server, which knows incremental backups; removed afterwards."""
+    folder = a_folder()
+    (wheel,) = _wheel()
+    made = start_site(folder, postgres_bin=wheel)
+    yield made
+    made.cluster.release()
+    shutil.rmtree(folder)
 
 
 def start_site(folder: Path, *, postgres_bin: Path | None) -> Site:

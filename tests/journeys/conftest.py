@@ -8,10 +8,8 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-import psycopg
 import pytest
 from fastapi.testclient import TestClient
-from psycopg import sql
 from pydantic import SecretStr
 
 from iit.api.app import create_app
@@ -30,6 +28,7 @@ from iit.store.embedded.cluster import ClusterUrls
 from iit.synth import write_cohort
 from iit.testing import TESTER
 from iit.web.pages import add_pages
+from tests.conftest import a_copy
 from tests.documents import a_document, encoded
 
 UNTIL = date(2025, 6, 30)
@@ -50,11 +49,7 @@ class Running:
 
 @pytest.fixture(scope="session")
 def running(cluster: ClusterUrls) -> Iterator[Running]:
-    name = "journeys"
-    urls = ClusterUrls(*(u.replace("/iit_ml_service?", f"/{name}?") for u in (cluster.owner_url, cluster.app_url)))
-    server = cluster.owner_url.replace("+psycopg", "").replace("/iit_ml_service?", "/postgres?")
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE iit_ml_service").format(sql.Identifier(name)))
+    urls = a_copy(cluster, "journeys")
     folder = Path(tempfile.mkdtemp(prefix="iit-journey-"))
     settings = Settings(
         data_dir=folder / "data",

@@ -6,15 +6,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
-from typing import NamedTuple
 
 import pytest
 
-from iit.cli.main import run
+from tests.commands import Command
 from tests.documents import a_document, encoded
 from tests.hl7_messages import a_message, a_person
 
@@ -27,36 +26,9 @@ def data_dir() -> Iterator[Path]:
     rmtree(folder)
 
 
-class Told(NamedTuple):
-    """What a command said and how it ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
 @pytest.fixture
-def iit(data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
-    """The command, run in this process: starting an interpreter for each would take most of the time."""
-
-    def command(*arguments: str, **settings: str) -> Told:
-        with monkeypatch.context() as patch:
-            for name in [name for name in os.environ if name.startswith("IIT_")]:
-                patch.delenv(name)
-            for name, value in {"IIT_DATA_DIR": str(data_dir), **settings}.items():
-                patch.setenv(name, value)
-            patch.setattr(sys, "argv", ["iit", *arguments])
-            capsys.readouterr()
-            with pytest.raises(SystemExit) as ended:
-                run()
-        said = capsys.readouterr()
-        code = ended.value.code
-        return Told(code if isinstance(code, int) else 0, said.out, said.err)
-
-    return command
-
-
-Command = Callable[..., Told]
+def iit(data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(monkeypatch, capsys, {"IIT_DATA_DIR": str(data_dir)})
 
 
 def test_import_counts_and_rejects(iit: Command, tmp_path: Path) -> None:

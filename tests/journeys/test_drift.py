@@ -8,10 +8,8 @@ from pathlib import Path
 from shutil import rmtree
 from typing import NamedTuple
 
-import psycopg
 import pytest
 from fastapi.testclient import TestClient
-from psycopg import sql
 from sqlalchemy import text
 
 from iit.api.app import create_app
@@ -30,6 +28,7 @@ from iit.store.database import open_database
 from iit.store.embedded.cluster import ClusterUrls
 from iit.synth import Shift, write_cohort
 from iit.testing import TESTER
+from tests.conftest import a_copy
 
 END = date(2025, 6, 30)
 TRAINED = END - timedelta(days=94)
@@ -44,13 +43,6 @@ SHIFT = Shift(
     lost_viral_loads=1.0,
 )
 LARGEST = "SYN00000001"
-
-
-def a_database(cluster: ClusterUrls, name: str) -> ClusterUrls:
-    server = cluster.owner_url.replace("+psycopg", "").replace("/iit_ml_service?", "/postgres?")
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE iit_ml_service").format(sql.Identifier(name)))
-    return ClusterUrls(*(u.replace("/iit_ml_service?", f"/{name}?") for u in (cluster.owner_url, cluster.app_url)))
 
 
 def a_service(urls: ClusterUrls, folder: Path) -> Service:
@@ -73,7 +65,7 @@ class Lived(NamedTuple):
 def lived(cluster: ClusterUrls) -> Iterator[Lived]:
     """A model of a quarter ago, a day on which all is as it was, and a day long after everything has changed."""
     folder = Path(tempfile.mkdtemp(prefix="iit-drift-"))
-    urls = a_database(cluster, "drift")
+    urls = a_copy(cluster, "drift")
     service = a_service(urls, folder)
     cohort = folder / "cohort"
     write_cohort(cohort, patients=PATIENTS, seed=3, until=END, shift=SHIFT)

@@ -147,7 +147,7 @@ def assemble(settings: Settings, database: Database) -> Service:
             session_lasts=timedelta(hours=settings.session_hours),
             session_idle=timedelta(minutes=settings.session_idle_minutes),
         ),
-        audit=Audit(database, Anchors(settings.anchor_folder, database.trail_keys), lambda: datetime.now(zone)),
+        audit=trail(settings, database),
         limits=open_limits(_redis_url(settings), time.time),
         intake=Intake(database, zone),
         inbox=Inbox(
@@ -212,6 +212,11 @@ def _metrics_folder() -> Path | None:
 
 def _today(zone: ZoneInfo) -> date:
     return datetime.now(zone).date()
+
+
+def trail(settings: Settings, database: Database) -> Audit:
+    """Return the audit trail of an open database, with its anchors."""
+    return Audit(database, Anchors(settings.anchor_folder, database.trail_keys), lambda: datetime.now(settings.zone))
 
 
 def private_folder(folder: Path) -> None:

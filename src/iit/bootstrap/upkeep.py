@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from iit.bootstrap.secrets import audit_keys
-from iit.bootstrap.serving import database_urls, private_folder
+from iit.bootstrap.serving import database_urls, private_folder, trail
 from iit.config import Settings
 from iit.domain.errors import InvalidInput, ServiceError, Unavailable
 from iit.features.registry import FEATURE_NAMES
@@ -20,9 +20,7 @@ from iit.ops.journal import journal
 from iit.ops.objects import open_target
 from iit.ops.restore.run import Restorer
 from iit.ops.tools import Tools
-from iit.services.audit import Audit
 from iit.store import server
-from iit.store.anchors import Anchors
 from iit.store.database import Database, PoolSettings, open_database
 from iit.store.embedded.binaries import find_binaries
 from iit.store.embedded.exchange import has_data
@@ -47,11 +45,6 @@ def open_vault(settings: Settings, *, new_key: bool = False) -> Vault:
     return Vault(open_target(settings.backup_address, endpoint=settings.backup_s3_endpoint), read_key(key_file))
 
 
-def trail(settings: Settings, database: Database) -> Audit:
-    """Return the audit trail of an open database, with its anchors."""
-    return Audit(database, Anchors(settings.anchor_folder, database.trail_keys), lambda: datetime.now(settings.zone))
-
-
 @contextmanager
 def backup_maker(settings: Settings) -> Iterator[BackupMaker]:
     """Yield what makes backups of the installation that the settings describe."""
@@ -64,12 +57,12 @@ def backup_maker(settings: Settings) -> Iterator[BackupMaker]:
         registry = Registry(settings.models_folder)
         yield BackupMaker(
             database=database,
-            tools=Tools(binaries.folder, binaries.major, server.connection_environment(url)),
+            tools=Tools.to(url, binaries),
             vault=vault,
             staging=settings.data_dir / "staging",
             models=settings.models_folder,
             check_models=registry.verify_all,
-            now=lambda: datetime.now(settings.zone),
+            now=lambda: clock(settings),
             audit_anchor=trail(settings, database).last_link,
         )
 
@@ -84,7 +77,7 @@ def log_source(settings: Settings) -> Iterator[tuple[Database, Tools]]:
         try:
             with database.transaction() as tx:
                 binaries = find_binaries(settings.postgres_bin, major=server.major(tx))
-            yield database, Tools(binaries.folder, binaries.major, server.connection_environment(url))
+            yield database, Tools.to(url, binaries)
         finally:
             database.close()
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from iit.bootstrap.upkeep import clock, open_vault, owned_database, pager, task_log, trail
+from iit.bootstrap.serving import trail
+from iit.bootstrap.upkeep import clock, open_vault, owned_database, pager, task_log
 from iit.cli.shared import Json, operator, say, tell, warn
 from iit.config import Settings, load_settings
 from iit.domain.errors import InvalidInput, NotFound, ServiceError, Unavailable
@@ -112,8 +113,7 @@ def check_integrity(
                 major, may_look = server.major(tx), server.is_superuser(tx)
             tools = None
             if may_look:
-                folder = fitting_binaries(settings.postgres_bin, major).folder
-                tools = Tools(folder, major, server.connection_environment(url))
+                tools = Tools.to(url, fitting_binaries(settings.postgres_bin, major))
             else:
                 warn("pg_amcheck is left out: it needs a superuser")
             scope = Scope(

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from iit.domain.errors import Unavailable
+from iit.store.embedded.binaries import Binaries
+from iit.store.server import connection_environment
 
 _ERROR: Final = re.compile(r"^\w+: (?:error|fatal|could not|FATAL)", re.IGNORECASE)
 _HOUR: Final = 3600.0
@@ -20,6 +22,11 @@ class Tools:
         self.folder = folder
         self.major = major
         self._connection = dict(connection or {})
+
+    @classmethod
+    def to(cls, url: str, binaries: Binaries) -> "Tools":
+        """Return programs with the way to the server of an SQLAlchemy URL."""
+        return cls(binaries.folder, binaries.major, connection_environment(url))
 
     def elsewhere(self, **connection: str) -> "Tools":
         """Return the same programs with another way to a server."""

@@ -1,7 +1,5 @@
 """Whose a message is: from the identifiers it names to a patient, without storing any of them."""
 
-import hashlib
-import hmac
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from iit.ingest.hl7.reading import Fact, Identifier, Mapped
+from iit.services.keyring import keyed_hash
 from iit.store import deltas as delta_store
 from iit.store.database import Transaction
 from iit.store.deltas import Delta, DeltaFact
@@ -28,8 +27,7 @@ class Identities:
 
     def hash_of(self, identifier: Identifier) -> bytes:
         """Return the keyed hash of an identifier within its scope; letters count alike in both cases."""
-        told = f"patient-identifier\0{identifier.scope}\0{identifier.value.upper()}"
-        return hmac.new(self.secret, told.encode(), hashlib.sha256).digest()
+        return keyed_hash(self.secret, "patient-identifier", f"{identifier.scope}\0{identifier.value.upper()}")
 
     def deltas(self, tx: Transaction, messages: Sequence[Mapped]) -> list[Delta]:
         """Return what messages change, in order, and lock the identifiers they name.

@@ -18,11 +18,11 @@ class Keyring:
 
     def hash(self, purpose: str, value: str) -> bytes:
         """Return the keyed hash under the present secret, 32 bytes."""
-        return _hash(self.secrets[0], purpose, value)
+        return keyed_hash(self.secrets[0], purpose, value)
 
     def hashes(self, purpose: str, value: str) -> list[bytes]:
         """Return the keyed hashes under all accepted secrets, the present one first."""
-        return [_hash(secret, purpose, value) for secret in self.secrets]
+        return [keyed_hash(secret, purpose, value) for secret in self.secrets]
 
     @property
     def signing_kid(self) -> str:
@@ -32,8 +32,9 @@ class Keyring:
     @cached_property
     def signing_keys(self) -> dict[str, bytes]:
         """Keys for signatures by name, derived from the secrets; the first one signs, all verify."""
-        return {_hash(secret, "kid", "")[:6].hex(): _hash(secret, "sign", "") for secret in self.secrets}
+        return {keyed_hash(secret, "kid", "")[:6].hex(): keyed_hash(secret, "sign", "") for secret in self.secrets}
 
 
-def _hash(secret: bytes, purpose: str, value: str) -> bytes:
+def keyed_hash(secret: bytes, purpose: str, value: str) -> bytes:
+    """Return the keyed hash of a value for one purpose, 32 bytes."""
     return hmac.digest(secret, f"{purpose}\0{value}".encode("utf-8", "surrogatepass"), hashlib.sha256)

@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from iit.domain.access import EVERYTHING, RIGHTS, Action, Credential, Principal, Role, Scope
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import InvalidInput, InvalidKey, NotAllowed, NotFound, Unavailable
 from iit.services.credentials import CredentialCache, Found
 from iit.services.keyring import Keyring
-from iit.services.refusals import UNAUTHORIZED
 from iit.store import audit as audit_trail
 from iit.store import keys as key_store
 from iit.store.database import Database
@@ -165,7 +164,7 @@ class Keys:
             return  # a database that cannot be written to still says whose the key is
 
     def _note_refusal(self, key_id: str) -> None:
-        event = AuditEvent(event_type=UNAUTHORIZED, actor="anonymous", action="execute",
+        event = AuditEvent(event_type=EventType.UNAUTHORIZED_ACCESS, actor="anonymous", action="execute",
                            target=f"key:{key_id}", outcome="refused")  # fmt: skip
         try:
             with self.database.transaction() as tx:

@@ -1,13 +1,11 @@
 """What the audit trail is told when somebody is refused."""
 
 from iit.domain.access import Principal
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType
 from iit.store import audit as audit_trail
 from iit.store import facilities as facility_store
 from iit.store import patients as patient_store
 from iit.store.database import Database, Transaction
-
-UNAUTHORIZED = "unauthorized_access"
 
 
 def note_refusal(database: Database, who: Principal, *, action: str, target: str) -> None:
@@ -32,7 +30,7 @@ def note_refused_facility(database: Database, who: Principal, *, action: str, fa
 
 def _write(tx: Transaction, who: Principal, action: str, target: str) -> None:
     event = AuditEvent(
-        event_type=UNAUTHORIZED, actor=who.name, action=action, target=target, outcome="refused",
+        event_type=EventType.UNAUTHORIZED_ACCESS, actor=who.name, action=action, target=target, outcome="refused",
         detail={"role": who.role, "credential": who.credential},
     )  # fmt: skip
     audit_trail.write(tx, event)

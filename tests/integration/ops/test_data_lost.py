@@ -11,12 +11,11 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-from tests.sites import FAST, Site, a_folder, committing, fast_restorer, start_site
+from tests.sites import FAST, Site, a_site_on_the_wheel, committing, fast_restorer
 
 from iit.bootstrap.upkeep import backup_maker
 from iit.domain.errors import NotFound
 from iit.ops.restore.target import RecoveryTarget
-from iit.store.embedded.binaries import _wheel
 from iit.store.embedded.cluster import Cluster
 from iit.store.embedded.exchange import has_data
 
@@ -25,12 +24,8 @@ ARCHIVED_WITHIN_SECONDS = 60  # archive_timeout is 30 s; the rest is for the cop
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    folder = a_folder()
-    (wheel,) = _wheel()
-    made = start_site(folder, postgres_bin=wheel)
-    yield made
-    made.cluster.release()
-    shutil.rmtree(folder)
+    with a_site_on_the_wheel() as made:
+        yield made
 
 
 def lose_everything(site: Site) -> None:

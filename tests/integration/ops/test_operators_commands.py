@@ -1,20 +1,15 @@
 """The operators' commands as they are typed, on a private server of their own."""
 
 import json
-import os
 import re
 import shutil
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.commands import Command
 from tests.documents import a_document, encoded
 from tests.sites import a_folder
-
-from iit.cli.main import run
-
-Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -26,23 +21,7 @@ def data_dir() -> Iterator[Path]:
 
 @pytest.fixture
 def iit(data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command, run in this process; returns exit code, output and errors."""
-
-    def command(*arguments: str, **settings: str) -> tuple[int, str, str]:
-        with monkeypatch.context() as patch:
-            for name in [name for name in os.environ if name.startswith("IIT_")]:
-                patch.delenv(name)
-            for name, value in {"IIT_DATA_DIR": str(data_dir / "data"), **settings}.items():
-                patch.setenv(name, value)
-            patch.setattr(sys, "argv", ["iit", *arguments])
-            capsys.readouterr()
-            with pytest.raises(SystemExit) as ended:
-                run()
-        said = capsys.readouterr()
-        code = ended.value.code
-        return (code if isinstance(code, int) else 0), said.out, said.err
-
-    return command
+    return Command(monkeypatch, capsys, {"IIT_DATA_DIR": str(data_dir / "data")})
 
 
 @pytest.fixture(scope="module")

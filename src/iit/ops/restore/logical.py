@@ -31,7 +31,7 @@ def load_dump(
             with database.transaction() as tx:
                 major = server.major(tx)
             binaries = find_binaries(postgres_bin, major=major)
-            tools = Tools(binaries.folder, binaries.major, server.connection_environment(fresh))
+            tools = Tools.to(fresh, binaries)
             with tempfile.TemporaryDirectory(prefix="iit-restore-") as folder:
                 fetch(vault, manifest, Path(folder))
                 tools.run(

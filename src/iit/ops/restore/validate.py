@@ -39,8 +39,7 @@ def validate(
                 major = server.major(tx)
                 counts = server.row_counts(tx)
             migrate.upgrade(urls.owner_url)
-            binaries = fitting_binaries(postgres_bin, major)
-            tools = Tools(binaries.folder, binaries.major, server.connection_environment(urls.owner_url))
+            tools = Tools.to(urls.owner_url, fitting_binaries(postgres_bin, major))
             return check(database, Scope(tools=tools, rows=rows)), counts
         finally:
             database.close()
