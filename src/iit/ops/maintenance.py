@@ -52,7 +52,8 @@ def weekly(
     removed, segments = [], 0
     if vault is not None:
         removed = prune(vault, now=now, keep_days=keep_days)
-        segments = sum(prune_log(folder, vault.manifests()[0]) for folder in logs)
+        kept = vault.manifests()[0] if logs else []
+        segments = sum(prune_log(folder, kept) for folder in logs)
     return {"tables": n_tables, "database_bytes": size, "backups_removed": removed, "segments_removed": segments}
 
 

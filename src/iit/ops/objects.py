@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from iit.domain.errors import InvalidInput, NotFound, Unavailable
+from iit.model.bundle import sync_folder
 
 
 class Stored(NamedTuple):
@@ -69,7 +70,7 @@ class Folder:
                 os.fsync(sink.fileno())
             draft.chmod(0o600)
             draft.rename(final)
-            _sync_folder(final.parent)
+            sync_folder(final.parent)
         except OSError as cause:
             draft.unlink(missing_ok=True)
             raise Unavailable(f"{name} cannot be stored: {cause.strerror}", place=f"backup target {self}") from cause
@@ -119,11 +120,3 @@ def open_target(address: str, *, endpoint: str | None = None) -> Target:
         made: Target = import_module("iit.ops.bucket").Bucket(bucket, prefix.strip("/"), endpoint=endpoint)
         return made
     return Folder(Path(address).expanduser())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -63,4 +63,4 @@ def _delta(message: Mapped, hashes: dict[Identifier, bytes], known: dict[bytes, 
 
 
 def _stored(fact: Fact) -> DeltaFact:
-    return DeltaFact(fact.event, fact.text, fact.is_retracted, fact.is_standing)
+    return DeltaFact(fact.event, fact.text, fact.is_retracted)

@@ -20,21 +20,21 @@ class Share(NamedTuple):
 def predictions_by(tx: Transaction, column: str, *, start: datetime, end: datetime) -> list[Share]:
     """Return the number of predictions by `risk_band`, `source`, `model_version` or `facility`, the most first."""
     chosen = predictions.c[column]
-    inside = (predictions.c.created_at >= start) & (predictions.c.created_at < end)
+    inside = _within(predictions.c.created_at, start, end)
     return _shares(tx, chosen, inside)
 
 
 def predictions_by_day(tx: Transaction, *, start: datetime, end: datetime) -> list[Share]:
     """Return the number of predictions of each day that has any, in order."""
     day = func.to_char(predictions.c.created_at, "YYYY-MM-DD")
-    inside = (predictions.c.created_at >= start) & (predictions.c.created_at < end)
+    inside = _within(predictions.c.created_at, start, end)
     rows = tx.execute(select(day, func.count()).where(inside).group_by(day).order_by(day))
     return [Share(*row) for row in rows]
 
 
 def quality(tx: Transaction, *, start: datetime, end: datetime) -> tuple[float | None, float | None]:
     """Return the mean share of known features and the mean risk of a time's predictions; None without any."""
-    inside = (predictions.c.created_at >= start) & (predictions.c.created_at < end)
+    inside = _within(predictions.c.created_at, start, end)
     row = tx.execute(
         select(func.avg(predictions.c.data_quality), func.avg(predictions.c.risk_score)).where(inside)
     ).one()
@@ -43,19 +43,19 @@ def quality(tx: Transaction, *, start: datetime, end: datetime) -> tuple[float |
 
 def acts(tx: Transaction, *, start: datetime, end: datetime) -> list[Share]:
     """Return the number of audit events by kind and outcome, the most first."""
-    inside = (audit_logs.c.timestamp >= start) & (audit_logs.c.timestamp < end)
+    inside = _within(audit_logs.c.timestamp, start, end)
     return _shares(tx, audit_logs.c.event_type + ", " + audit_logs.c.outcome, inside)
 
 
 def backup_runs(tx: Transaction, *, start: datetime, end: datetime) -> list[Share]:
     """Return the number of backups by kind and state."""
-    inside = (backups.c.started_at >= start) & (backups.c.started_at < end)
+    inside = _within(backups.c.started_at, start, end)
     return _shares(tx, backups.c.kind + ", " + backups.c.state, inside)
 
 
 def tasks(tx: Transaction, *, start: datetime, end: datetime) -> list[Share]:
     """Return the number of maintenance tasks by name and outcome."""
-    inside = (maintenance_log.c.started_at >= start) & (maintenance_log.c.started_at < end)
+    inside = _within(maintenance_log.c.started_at, start, end)
     return _shares(tx, maintenance_log.c.task + ", " + maintenance_log.c.outcome, inside)
 
 
@@ -68,6 +68,10 @@ def latest_figures(tx: Transaction, *, end: datetime) -> list[tuple[str, str, fl
         .order_by(model_metrics.c.model_id, model_metrics.c.metric_name, model_metrics.c.recorded_at.desc())
     )
     return [(row[0], row[1], row[2]) for row in rows]
+
+
+def _within(moment: ColumnElement[datetime], start: datetime, end: datetime) -> ColumnElement[bool]:
+    return (moment >= start) & (moment < end)
 
 
 def _shares(tx: Transaction, name: ColumnElement[Any], inside: ColumnElement[bool]) -> list[Share]:

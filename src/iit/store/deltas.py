@@ -14,10 +14,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from iit.domain.audit import AuditEvent
 from iit.domain.record import Event
-from iit.domain.vocabulary import CODED
 from iit.store import audit as audit_trail
 from iit.store.database import Transaction
-from iit.store.records import RETRACTED, lock, lock_all, rebuild
+from iit.store.records import RETRACTED, lock, lock_all, numeric_of, rebuild
 from iit.store.schema import events, facilities, patient_identifiers, patients, records
 
 _LOCKS: Final = 4_927_006  # class of the advisory locks of identifiers; any number that no one else takes
@@ -29,7 +28,6 @@ class DeltaFact(NamedTuple):
     event: Event
     text: str | None
     is_retracted: bool
-    is_standing: bool
 
     def __repr__(self) -> str:
         return "DeltaFact()"
@@ -158,7 +156,6 @@ def _upsert(tx: Transaction, deltas: Sequence[Delta]) -> None:
 
 def _row(patient_uuid: str, fact: DeltaFact) -> dict[str, object]:
     event = fact.event
-    has_number = not fact.is_retracted and event.kind not in CODED and event.value == event.value
     return {
         "patient_uuid": patient_uuid,
         "source": event.source,
@@ -167,7 +164,7 @@ def _row(patient_uuid: str, fact: DeltaFact) -> dict[str, object]:
         "occurred_at": event.occurred_at,
         "known_at": event.known_at,
         "code": RETRACTED if fact.is_retracted else event.code,
-        "numeric_value": event.value if has_number else None,
+        "numeric_value": None if fact.is_retracted else numeric_of(event),
         "text_value": fact.text,
     }
 

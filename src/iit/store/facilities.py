@@ -1,6 +1,6 @@
 """Facilities: how far their data reach and what their patients do together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -70,12 +70,6 @@ def names_with_counts(tx: Transaction, scope: Scope) -> Sequence[tuple[str, str 
         .order_by(facilities.c.name, facilities.c.facility)
     )
     return [(row[0], row[1], row[2]) for row in rows]
-
-
-def context_versions(tx: Transaction) -> Mapping[str, object]:
-    """Return when each facility's context was computed, for deciding whether a copy in memory is stale."""
-    rows = tx.execute(select(facilities.c.facility, facilities.c.context_at))
-    return {row[0]: row[1] for row in rows}
 
 
 def save_contexts(tx: Transaction, writes: Sequence[ContextWrite]) -> None:

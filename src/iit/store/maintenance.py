@@ -8,6 +8,7 @@ from sqlalchemy import delete, desc, insert, select, text
 
 from iit.store.database import Database, Transaction
 from iit.store.schema import maintenance_log, metadata, sessions
+from iit.store.server import our_tables
 
 
 class Task(NamedTuple):
@@ -37,13 +38,12 @@ def tend(database: Database, *, is_vacuum: bool) -> int:
 
     Blocks no reader or writer: each table by itself, outside a transaction. The system's tables are left alone.
     """
-    names = sorted(metadata.tables)
     with database.transaction() as tx:
-        there = set(tx.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).scalars())
+        names = our_tables(tx)
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for name in (one for one in names if one in there):
+        for name in names:
             connection.execute(text(f'{"VACUUM (ANALYZE)" if is_vacuum else "ANALYZE"} "{name}"'))
-    return len(there & set(names))
+    return len(names)
 
 
 def remove_expired(tx: Transaction, *, now: datetime) -> int:

@@ -11,6 +11,7 @@ from sqlalchemy import and_, case, delete, func, or_, select, text
 from iit.domain.audit import AuditEvent
 from iit.domain.interruption import GRACE_DAYS
 from iit.store import audit as audit_trail
+from iit.store.chain import driver_of
 from iit.store.database import Transaction
 from iit.store.schema import outcomes, patients, predictions, records
 
@@ -103,17 +104,8 @@ ON CONFLICT (prediction_id) DO UPDATE SET (status, label, evaluable, imputed, is
 def save(tx: Transaction, rows: Sequence[OutcomeRow], reopened: Sequence[UUID], *, audit: AuditEvent) -> None:
     """Keep outcomes, replacing what was told before, and take back those that a correction has made open again."""
     if rows:
-        driver = tx.connection.driver_connection
-        if driver is None:  # pragma: no cover - a transaction always has its connection
-            raise RuntimeError("the transaction has lost its connection")
-        with driver.cursor() as cursor:
+        with driver_of(tx).cursor() as cursor:
             cursor.execute(_SAVE, [list(column) for column in zip(*rows, strict=True)])
     if reopened:
         tx.execute(delete(outcomes).where(outcomes.c.prediction_id.in_(reopened)))
     audit_trail.write(tx, audit)
-
-
-def counts(tx: Transaction) -> dict[str, int]:
-    """Return how many predictions there are by what became of them."""
-    rows = tx.execute(select(outcomes.c.status, func.count()).group_by(outcomes.c.status))
-    return {row[0]: row[1] for row in rows}

@@ -157,9 +157,3 @@ def _newest_of_day(facility: str | None, day: date) -> "Select[Any]":
         .where(condition)
         .order_by(predictions.c.patient_uuid, desc(predictions.c.created_at))
     )
-
-
-def counts(tx: Transaction) -> dict[str, int]:
-    """Return how many patients there are by status."""
-    rows = tx.execute(select(patients.c.status, func.count()).group_by(patients.c.status))
-    return {row[0]: row[1] for row in rows}

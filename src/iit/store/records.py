@@ -16,6 +16,7 @@ from iit.domain.status import status_of
 from iit.domain.vocabulary import CODED, NIGERIAN_STATES, Kind, answer_of, kind_of
 from iit.features.columns import pack_events
 from iit.store import audit as audit_trail
+from iit.store.chain import driver_of
 from iit.store.database import Transaction
 from iit.store.schema import events, facilities, patients, records
 from iit.store.scopes import belongs_in
@@ -130,11 +131,13 @@ def rebuild(tx: Transaction, patient_uuids: Sequence[str]) -> None:
     tx.execute(
         update(patients).where(patients.c.patient_uuid == bindparam("of")).values(updated_at=func.now()), states_of_care
     )
-    has_history = select(records.c.patient_uuid).where(func.length(records.c.content_hash) > 0)
+    has_history = (
+        select(records.c.patient_uuid)
+        .where(records.c.patient_uuid == patients.c.patient_uuid)
+        .where(func.length(records.c.content_hash) > 0)
+    )
     tx.execute(
-        update(patients)
-        .where(patients.c.patient_uuid == bindparam("of"))
-        .where(patients.c.patient_uuid.not_in(has_history)),
+        update(patients).where(patients.c.patient_uuid == bindparam("of")).where(~has_history.exists()),
         persons,
     )
 
@@ -293,11 +296,13 @@ _COPY = sql.SQL(
 _COPY_TYPES = ("text", "text", "text", "int8", "timestamptz", "timestamptz", "text", "float8")
 
 
+def numeric_of(event: Event) -> float | None:
+    """Return the number that is stored of an event: none for a coded or an unknown value."""
+    return None if event.kind in CODED or event.value != event.value else event.value
+
+
 def _copy_events(tx: Transaction, writes: Sequence[RecordWrite]) -> None:
-    driver = tx.connection.driver_connection
-    if driver is None:  # pragma: no cover - a transaction always has its connection
-        raise RuntimeError("the transaction has lost its connection")
-    with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+    with driver_of(tx).cursor() as cursor, cursor.copy(_COPY) as copy:
         copy.set_types(_COPY_TYPES)
         for write in writes:
             uuid = write.patient.patient_uuid
@@ -311,7 +316,7 @@ def _copy_events(tx: Transaction, writes: Sequence[RecordWrite]) -> None:
                         event.occurred_at,
                         event.known_at,
                         event.code,
-                        None if event.kind in CODED or event.value != event.value else event.value,
+                        numeric_of(event),
                     )
                 )
 

@@ -31,9 +31,11 @@ def predictions_for(who: Principal) -> ColumnElement[bool]:
     if who.scope.everything:
         return true()
     column = predictions.c.patient_uuid
-    unstored = column.not_in(select(patients.c.patient_uuid)) & predictions.c.facility.in_(sorted(who.scope.facilities))
+    stored = select(patients.c.patient_uuid).where(patients.c.patient_uuid == column)
+    of_facility = predictions.c.facility.in_(sorted(who.scope.facilities))
+    unstored = column.is_not(None) & ~stored.exists() & of_facility
     own = column.is_(None) & (predictions.c.requested_by == who.name)
-    return or_(belongs_in(who.scope, column), unstored, own)
+    return or_(stored.where(patients_in(who.scope)).exists(), unstored, own)
 
 
 def scope_of(tx: Transaction, holder: str, *, sees_everything: bool) -> Scope:

@@ -54,11 +54,15 @@ def setting(tx: Transaction, name: str) -> str | None:
     return found
 
 
+def our_tables(tx: Transaction) -> list[str]:
+    """Return the names of our tables that the database has, sorted."""
+    there = set(tx.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).scalars())
+    return sorted(there & set(metadata.tables))
+
+
 def row_counts(tx: Transaction) -> dict[str, int]:
     """Return the number of rows of each of our tables that the database has."""
-    there = set(tx.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).scalars())
-    names = sorted(there & set(metadata.tables))
-    return {name: tx.execute(text(f'SELECT count(*) FROM "{name}"')).scalar_one() for name in names}  # noqa: S608
+    return {name: tx.execute(text(f'SELECT count(*) FROM "{name}"')).scalar_one() for name in our_tables(tx)}  # noqa: S608
 
 
 def export_snapshot(tx: Transaction) -> str:

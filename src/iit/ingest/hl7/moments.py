@@ -28,8 +28,13 @@ class Moments(dict[str, datetime | None]):
     def __missing__(self, written: str) -> datetime | None:
         if len(self) >= _REMEMBERED:
             self.clear()
-        moment = self[written] = _parse(written, self.zone)
+        moment = _parse(written, self.zone)
+        if moment is not None:  # what is no time may be anything, a name too: it is not remembered
+            self[written] = moment
         return moment
+
+    def __repr__(self) -> str:
+        return f"Moments({len(self)} times)"
 
     def exact(self, written: str) -> datetime | None:
         """Return the moment if at least its day is written."""

@@ -1,7 +1,7 @@
 """What backups a target holds, which of them a restore needs, and which may go."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,8 +24,7 @@ class Vault:
 
     def ids(self) -> list[str]:
         """Return the ids of all backups, oldest first."""
-        names = [stored.name for stored in self.target.listing()]
-        return sorted(name.removesuffix(f"/{MANIFEST}") for name in names if name.endswith(f"/{MANIFEST}"))
+        return _whole(stored.name for stored in self.target.listing())
 
     def manifest(self, backup_id: str) -> Manifest:
         """Return a backup's manifest.
@@ -113,9 +112,13 @@ def discard(vault: Vault, backup_id: str) -> None:
 
 def leftovers(vault: Vault, *, now: datetime) -> list[str]:
     """Return the ids of half-made backups: files without a manifest, begun more than a day ago."""
-    whole = set(vault.ids())
-    begun = {stored.name.split("/")[0] for stored in vault.target.listing() if "/" in stored.name}
-    return sorted(one for one in begun - whole if _is_old(one, now))
+    names = [stored.name for stored in vault.target.listing()]
+    begun = {name.split("/")[0] for name in names if "/" in name}
+    return sorted(one for one in begun.difference(_whole(names)) if _is_old(one, now))
+
+
+def _whole(names: Iterable[str]) -> list[str]:
+    return sorted(name.removesuffix(f"/{MANIFEST}") for name in names if name.endswith(f"/{MANIFEST}"))
 
 
 def _is_old(backup_id: str, now: datetime) -> bool:

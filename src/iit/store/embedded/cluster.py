@@ -136,8 +136,7 @@ class Cluster:
         password = secret_of(places.root / f"{OWNER_ROLE}.password")
         password_file = places.socket / ".password"
         password_file.write_text(password, encoding="ascii")
-        if self._account.uid is not None:
-            os.chown(password_file, self._account.uid, self._account.gid or -1)
+        self._account.take(password_file)
         password_file.chmod(0o600)
         try:
             self._checked("initdb", "-D", str(places.data), "-U", OWNER_ROLE, "-E", "UTF8", "--locale=C.UTF-8",
