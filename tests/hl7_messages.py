@@ -6,6 +6,9 @@ _BESIDE = [folder / "shared" / "samples" / "hl7" for folder in Path(__file__).re
 SAMPLES = next((folder for folder in _BESIDE if folder.is_dir()), _BESIDE[-1])
 
 
+RXD = "RXD|1|1^Tenofovir/Lamivudine/Dolutegravir^L|20250601|90|TAB||RX1"
+
+
 def a_header(kind: str = "ADT^A08", control_id: str = "C1", **changes: str) -> str:
     """Return a header line; change `facility`, `at`, `version`, `signs`, `processing` or `charset`."""
     told = {"facility": "SYN000001", "at": "20240301101500", "version": "2.5.1", "signs": "^~\\&",
@@ -28,3 +31,14 @@ def a_person(identifier: str = "MRN-1", **changes: str) -> str:
         f"PID|1||{identifier}^^^SYN^MR||CANARYNAME^ADA||{told['born']}|{told['sex']}|||CANARY street^^"
         f"{told['city']}^{told['state']}||{told['phone']}"
     )
+
+
+def a_dispense(control_id: str) -> bytes:
+    """Return a message of 90 days dispensed on 2025-06-01."""
+    return a_message(a_person("J-1"), "ORC|RE|P|F1", RXD, "TQ1|1|||||90^d", kind="RDS^O13", control_id=control_id,
+                     at="20250601")  # fmt: skip
+
+
+def lines(answer: bytes) -> list[list[str]]:
+    """Return the fields of each segment of an acknowledgement."""
+    return [line.split("|") for line in answer.decode().strip("\r").split("\r")]

@@ -22,6 +22,7 @@ from iit.ops.restore.run import Restorer
 from iit.store.embedded.binaries import _wheel
 from iit.store.embedded.cluster import Cluster, ClusterUrls
 from iit.store.migrate import upgrade
+from tests.conftest import libpq
 
 FAST = {"fsync": "off", "shared_buffers": "'32MB'", "min_wal_size": "'32MB'"}
 
@@ -36,7 +37,7 @@ class Site:
     urls: ClusterUrls = field(repr=False)
 
     def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
-        with psycopg.connect(self.urls.owner_url.replace("+psycopg", ""), autocommit=True) as connection:
+        with psycopg.connect(libpq(self.urls.owner_url), autocommit=True) as connection:
             cursor = connection.execute(statement, values)  # type: ignore[call-overload]
             return cursor.fetchall() if cursor.description else []
 
@@ -101,7 +102,7 @@ def committing(site: Site, *, pause_seconds: float = 0.005) -> Iterator[list[Com
     site.sql("CREATE TABLE load (n int PRIMARY KEY)")
     commits: list[Commit] = []
     stop = threading.Event()
-    address = site.urls.owner_url.replace("+psycopg", "")
+    address = libpq(site.urls.owner_url)
 
     def work() -> None:
         with psycopg.connect(address, autocommit=True) as connection:

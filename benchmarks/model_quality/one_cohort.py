@@ -93,8 +93,7 @@ def run(patients: int, seed: int, rounds: int, threads: int) -> Outcome:
 def our_risks(cohort: Cohort, *, seed: int, threads: int) -> NDArray[np.float64]:
     """Return the calibrated risks of the test rows by a model trained as `iit train` trains it."""
     trained = train(cohort.dataset, cohort.features, cohort.parts, seed=seed, threads=threads)
-    raw = trained.booster.predict(cohort.features[cohort.parts.test], raw_score=True, num_threads=threads)
-    return trained.calibrator.apply(np.asarray(raw, np.float64))
+    return trained.risk(cohort.features[cohort.parts.test], threads=threads)
 
 
 def _judge_peer(outcome: Outcome, scene: Scene, peer: Peer, rounds: int, threads: int) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.conftest import libpq
 
 from iit.domain.errors import Conflict, InvalidInput
 from iit.store.embedded import binaries
@@ -32,7 +33,7 @@ def folder() -> Iterator[Path]:
 
 
 def ask(urls: ClusterUrls, question: str = "SELECT 1") -> object:
-    with psycopg.connect(urls.app_url.replace("+psycopg", ""), autocommit=True) as connection:
+    with psycopg.connect(libpq(urls.app_url), autocommit=True) as connection:
         row = connection.execute(question).fetchone()  # type: ignore[call-overload]
         return None if row is None else row[0]
 
@@ -78,7 +79,7 @@ def test_passwords_are_private_and_never_shown(folder: Path) -> None:
 def test_a_killed_server_is_started_again_with_its_data(folder: Path) -> None:
     cluster = Cluster(folder, extra_settings=NO_SYNC)
     urls = cluster.ensure_running()
-    with psycopg.connect(urls.owner_url.replace("+psycopg", ""), autocommit=True) as connection:
+    with psycopg.connect(libpq(urls.owner_url), autocommit=True) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
         connection.execute("GRANT SELECT ON kept TO ml_service")
         connection.execute("CHECKPOINT")

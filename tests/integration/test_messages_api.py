@@ -1,27 +1,16 @@
 """`POST /api/v1/hl7`: the acknowledgement alone tells whether a message was taken."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from tests.hl7_messages import a_message, a_person
+from tests.hl7_messages import a_dispense, a_message, lines
 
 from iit.api.app import create_app
-from iit.bootstrap import Service, assemble
-from iit.config import Settings
+from iit.bootstrap import Service
 from iit.domain.access import Role
 from iit.services.keys import KeyWish
-from iit.store.database import Database
 from iit.testing import TESTER
-
-RXD = "RXD|1|1^Tenofovir/Lamivudine/Dolutegravir^L|20250601|90|TAB||RX1"
-
-
-@pytest.fixture(scope="module")
-def service(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Service:
-    folder: Path = tmp_path_factory.mktemp("messages")
-    return assemble(Settings(data_dir=folder, secret_key="0123456789abcdefghijklmnopqrstuv-test"), database)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +18,6 @@ def api(service: Service) -> Iterator[TestClient]:
     key = service.access.keys.create(KeyWish(label="test", role=Role.ADMINISTRATOR), who=TESTER)
     with TestClient(create_app(service), headers={"X-API-Key": key}) as client:
         yield client
-
-
-def a_dispense(control_id: str) -> bytes:
-    return a_message(a_person("J-1"), "ORC|RE|P|F1", RXD, "TQ1|1|||||90^d", kind="RDS^O13", control_id=control_id,
-                     at="20250601")  # fmt: skip
-
-
-def lines(answer: bytes) -> list[list[str]]:
-    return [line.split("|") for line in answer.decode().strip("\r").split("\r")]
 
 
 def test_a_message_is_acknowledged_and_then_merged(api: TestClient, service: Service) -> None:

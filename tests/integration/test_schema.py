@@ -5,6 +5,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, text
+from tests.conftest import libpq
 
 from iit.domain.audit import AuditEvent
 from iit.domain.errors import Unavailable
@@ -49,14 +50,14 @@ def test_the_application_cannot_change_the_audit_trail(
     with database.transaction() as tx:
         audit.write(tx, AuditEvent(event_type="maintenance", actor="test", action="execute", target="test"))
     with (
-        psycopg.connect(database_urls.app_url.replace("+psycopg", "")) as connection,
+        psycopg.connect(libpq(database_urls.app_url)) as connection,
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         connection.execute(statement)
 
 
 def test_a_missing_schema_is_named(database_urls: ClusterUrls, database: Database) -> None:
-    with psycopg.connect(database_urls.owner_url.replace("+psycopg", ""), autocommit=True) as connection:
+    with psycopg.connect(libpq(database_urls.owner_url), autocommit=True) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0000'")
     with pytest.raises(Unavailable, match="iit db upgrade"), database.transaction() as tx:
         migrate.check(tx)

@@ -2,19 +2,8 @@
 
 from fastapi.testclient import TestClient
 
-from tests.hl7_messages import a_message, a_person
+from tests.hl7_messages import a_dispense, lines
 from tests.journeys.conftest import Running
-
-RXD = "RXD|1|1^Tenofovir/Lamivudine/Dolutegravir^L|20250601|90|TAB||RX1"
-
-
-def a_dispense(control_id: str) -> bytes:
-    return a_message(a_person("J-1"), "ORC|RE|P|F1", RXD, "TQ1|1|||||90^d", kind="RDS^O13", control_id=control_id,
-                     at="20250601")  # fmt: skip
-
-
-def lines(answer: bytes) -> list[list[str]]:
-    return [line.split("|") for line in answer.decode().strip("\r").split("\r")]
 
 
 def of_facility(api: TestClient) -> set[str]:

@@ -2,13 +2,10 @@
 
 from typing import Final
 
-import numpy as np
-
 from benchmarks.model_quality.peers.recipe import Inputs, Lesson, Peer, Scene, Scorer
 from iit.features.registry import INDEX
-from iit.model import scorecard
 from iit.model.baselines import fit_baseline, single_feature
-from iit.model.logistic import fit_logistic
+from iit.model.train import fit_scorecard
 
 _SINGLE: Final = "n_late14_3"  # Kenya's late14_last3
 
@@ -20,10 +17,7 @@ def all_features(scene: Scene) -> Inputs:
 
 def learn_scorecard(lesson: Lesson) -> Scorer:
     """Return what a table of points says of rows, fitted as the product's own."""
-    edges = scorecard.bin_edges(lesson.inputs)
-    bins = scorecard.indicators(lesson.inputs, edges).astype(np.float64)
-    weights = fit_logistic(np.column_stack((bins, np.ones(len(bins)))), lesson.label, ridge=1.0)
-    return scorecard.from_weights(edges, weights[:-1], float(weights[-1])).risk
+    return fit_scorecard(lesson.inputs, lesson.label).risk
 
 
 def learn_logistic(lesson: Lesson) -> Scorer:

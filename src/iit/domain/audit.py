@@ -26,7 +26,6 @@ class EventType(StrEnum):
     TOKEN_REFRESHED = "token_refreshed", "A refresh token was exchanged for new tokens."
     REFRESH_TOKEN_REUSED = "refresh_token_reused", "A refresh token was shown twice: all tokens of its login ended."
     UNAUTHORIZED_ACCESS = "unauthorized_access", "Something was asked for without the right to it."
-    ACCOUNT_LOCKED = "account_locked", "Logins of an account or address are held back after failures."
     ACCESS_LOCKED = "access_locked", "The service was closed to all but administrators in an emergency."
     ACCESS_UNLOCKED = "access_unlocked", "The service was opened again."
     ADDRESS_BLOCKED = "address_blocked", "An address or network was shut out."
@@ -50,8 +49,6 @@ class EventType(StrEnum):
     PATIENT_ERASED = "patient_erased", "Everything kept about one person was removed."
     PATIENT_READMITTED = "patient_readmitted", "Records of a person who was erased may be imported again."
     RETENTION_APPLIED = "retention_applied", "What was kept longer than told was removed."
-    IDENTIFIERS_READ = "identifiers_read", "A person's encrypted names or phones were opened."
-    IDENTIFIERS_ROTATED = "identifiers_rotated", "Encrypted identifiers were sealed anew with another key."
 
     MODEL_TRAINED = "model_trained", "A model was trained on the records."
     MODEL_EVALUATED = "model_evaluated", "A model was judged on the records."
@@ -74,9 +71,7 @@ class EventType(StrEnum):
     JOB_CANCELLED = "job_cancelled", "Work in the background was called off, or has ended so."
     JOB_DONE = "job_done", "Work in the background was done."
     JOB_FAILED = "job_failed", "Work in the background failed."
-
     SERVICE_STARTED = "service_started", "A process of the service began to answer, with these settings changed."
-    CONFIGURATION_CHANGED = "configuration_changed", "A setting kept by the service was changed."
     BACKUP = "backup", "A backup was begun, made or has failed."
     MAINTENANCE = "maintenance", "Upkeep was done: schema, figures of facilities, backup, restore, clean-up."
     AUDIT_READ = "audit_read", "The audit trail was searched, or asked whom an incident affects."

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iit.features.registry import FEATURE_NAMES, INDEX
+from iit.model.dataset import evenly
 from iit.model.logistic import fit_logistic, sigmoid
 
 Floats = NDArray[np.float64]
@@ -87,7 +88,7 @@ class LogisticBaseline:
 
 def fit_baseline(features: Features, label: NDArray[np.int64]) -> LogisticBaseline:
     """Return the logistic regression of (n, 98) features; of many rows, those at even distances."""
-    few = slice(None, None, max(1, -(-len(label) // _MOST_ROWS)))
+    few = evenly(len(label), _MOST_ROWS)
     features, label = features[few], label[few]
     known = np.where(np.isnan(features).all(0), 0, features)
     middle = np.nan_to_num(np.nanmedian(known, axis=0)).astype(np.float64)

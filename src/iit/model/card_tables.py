@@ -225,10 +225,7 @@ def points(card: Mapping[str, Any]) -> str:
     """Return the scorecard as a table of points."""
     rows = [("base, for everyone", "", f"{card['base']:+.2f}")]
     for name, edges, values in zip(card["features"], card["edges"], card["points"], strict=True):
-        starts = ["below", *(f"from {edge:g}" for edge in edges), "unknown"]
-        if not edges:
-            starts[0] = "any"
-        elif len(edges) >= 1:
-            starts[0] = f"below {edges[0]:g}"
+        first = f"below {edges[0]:g}" if edges else "any"
+        starts = [first, *(f"from {edge:g}" for edge in edges), "unknown"]
         rows += [(f"`{name}`", start, f"{value:+.2f}") for start, value in zip(starts, values, strict=True)]
     return table(("feature", "value", "points"), rows)

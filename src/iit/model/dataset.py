@@ -108,6 +108,11 @@ def row_hash(dataset: Dataset) -> NDArray[np.uint64]:
     return mixed ^ (mixed >> np.uint64(31))
 
 
+def evenly(n: int, most: int) -> slice:
+    """Return what takes at most `most` of n rows, at even distances."""
+    return slice(None, None, max(1, -(-n // most)))
+
+
 def thinned(dataset: Dataset, most: int = MAX_ROWS) -> Dataset:
     """Return at most about `most` rows, chosen by hash, so that neither order nor chance decides."""
     if len(dataset) <= most:

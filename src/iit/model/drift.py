@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.floating[Any]]
 
-PSI_MODERATE: Final = 0.10  # Siddiqi, Credit Risk Scorecards (2006): below, no change worth the name
-PSI_LARGE: Final = 0.25  # same: from here on the population is another one
+PSI_LARGE: Final = 0.25  # Siddiqi, Credit Risk Scorecards (2006): from here on the population is another one
 FALSE_ALARM: Final = 0.01  # chance of an alert over all features of a run while nothing has changed
 _MOST_PARTS: Final = 10
 _GRID: Final = 128  # points of a kept distribution function
@@ -44,7 +43,7 @@ def distribution(values: Values) -> dict[str, Any]:
     distinct = np.unique(known)
     edges = distinct[1:] if len(distinct) <= _MOST_PARTS else np.unique(np.quantile(known, np.arange(1, 10) / 10))
     points = distinct if len(distinct) <= _GRID else np.unique(np.quantile(known, np.linspace(0, 1, _GRID)))
-    parts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
+    parts = _counts(edges, known)
     return {
         "edges": edges.tolist(),
         "shares": (parts / max(len(known), 1)).tolist(),
@@ -52,6 +51,11 @@ def distribution(values: Values) -> dict[str, Any]:
         "points": points.tolist(),
         "below": (np.searchsorted(known, points, side="right") / max(len(known), 1)).tolist(),
     }
+
+
+def _counts(edges: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return how many known values lie in each part; an edge belongs to the part that it begins."""
+    return np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
 
 
 def psi(reference: Sequence[float] | Values, shares: Sequence[float] | Values) -> float:
@@ -104,7 +108,7 @@ def moved(reference: Mapping[str, Any], values: Values, n_reference: float, n_no
     """
     known = values[~np.isnan(values)].astype(np.float64)
     edges = np.asarray(reference["edges"], np.float64)
-    parts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
+    parts = _counts(edges, known)
     shares = np.append(parts, len(values) - len(known)) / max(len(values), 1)
     before = np.append(np.asarray(reference["shares"]) * (1 - reference["unknown"]), reference["unknown"])
     used = (before > 0) | (shares > 0)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from iit.features.registry import FEATURE_NAMES
 from iit.model.contributions import contributions
+from iit.model.dataset import evenly
 from iit.model.trees import Trees
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def importance_of(booster: "lightgbm.Booster", features: NDArray[np.float32]) ->
         booster: a trained one.
         features: (n, 98) rows that trained nothing; of many, some at even distances.
     """
-    rows = features[:: max(1, -(-len(features) // _MOST_ROWS))]
+    rows = features[evenly(len(features), _MOST_ROWS)]
     told = contributions(Trees.from_model_text(booster.model_to_string()), rows)
     mean = np.abs(told[:, :-1]).mean(axis=0)
     gain = np.asarray(booster.feature_importance("gain"), np.float64)

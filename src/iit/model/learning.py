@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -34,12 +35,7 @@ def training_of(dataset: Dataset, features: NDArray[np.float32], *, seed: int, t
 
     def grow(parts: Split) -> Callable[[NDArray[np.float32]], Floats]:
         trained = train(dataset, features, parts, seed=seed, threads=threads)
-
-        def risk(rows: NDArray[np.float32]) -> Floats:
-            raw = np.asarray(trained.booster.predict(rows, raw_score=True, num_threads=threads), np.float64)
-            return trained.calibrator.apply(raw)
-
-        return risk
+        return partial(trained.risk, threads=threads)
 
     return grow
 

@@ -124,9 +124,6 @@ class Ranking:
         self._at_threshold = np.searchsorted(CURVE, self._rows.score, side="right")
         self._at_bin = np.arange(len(risk)) * RELIABILITY_BINS // max(len(risk), 1)
 
-    def __len__(self) -> int:
-        return len(self._list_order)
-
     @property
     def expected_by_bin(self) -> Floats:
         """(b,) mean risk in each of the bins of `Measured.bins`."""

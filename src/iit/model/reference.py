@@ -15,6 +15,7 @@ from iit.features.columns import Columns
 from iit.features.context import Contexts
 from iit.features.registry import FEATURE_NAMES
 from iit.features.vector import matrix
+from iit.model.dataset import evenly
 from iit.model.drift import distribution
 from iit.model.estimate import expected_performance
 from iit.model.lists import ListRows, lists_of
@@ -64,7 +65,7 @@ def reference_of(
         high: lowest risk of the band `high`.
     """
     everybody = np.arange(world.columns.n_patients, dtype=np.int64)
-    patients = everybody[:: -(-len(everybody) // _MOST_PATIENTS)] if len(everybody) else everybody
+    patients = everybody[evenly(len(everybody), _MOST_PATIENTS)]
     rows = lists_of(world.columns, patients, [as_of - back for back in LIST_DAYS])
     if not len(rows.patient):
         return {"as_of": as_of, "n_patients": 0}

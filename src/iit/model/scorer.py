@@ -61,7 +61,6 @@ class Scorer(AnyScorer):
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle)
-        self._calibrator = bundle.calibrator
         try:
             self._trees = Trees.from_model_text(bundle.model_text)
         except InvalidInput as cause:
@@ -76,7 +75,7 @@ class Scorer(AnyScorer):
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return calibrated risks in (0, 1) of (n, 98) features; NaN is unknown."""
-        return self._calibrator.apply(self.raw(features))
+        return self.bundle.calibrator.apply(self.raw(features))
 
     def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return Shapley values of the raw score (`iit.model.contributions`)."""

@@ -21,7 +21,7 @@ from iit.model.baselines import SingleFeature, single_feature
 from iit.model.booster import lightgbm as load_lightgbm
 from iit.model.calibrate import Calibrator
 from iit.model.contributions import raw_scores
-from iit.model.dataset import Dataset
+from iit.model.dataset import Dataset, evenly
 from iit.model.logistic import fit_logistic
 from iit.model.metrics import auroc
 from iit.model.scorecard import Scorecard
@@ -64,6 +64,11 @@ class Trained:
     scorecard: Scorecard
     bands: dict[str, float]
     single: SingleFeature
+
+    def risk(self, features: NDArray[np.float32], *, threads: int) -> NDArray[np.float64]:
+        """Return calibrated risks of (n, 98) features."""
+        raw = np.asarray(self.booster.predict(features, raw_score=True, num_threads=threads), np.float64)
+        return self.calibrator.apply(raw)
 
 
 def train(
@@ -111,7 +116,7 @@ def _completed(
     told = dataset.take(split.calibrate)
     calibrator = calibrate.fit(raw, told.label, told.as_of)
     few = _evenly(split.early | split.late, _MOST_FOR_BASELINES)
-    card = _fit_scorecard(features[few], dataset.label[few])
+    card = fit_scorecard(features[few], dataset.label[few])
     single = _best_single(features[few], dataset.label[few])
     bands = limits_of(calibrator.apply(raw), days_in_force(told))
     return Trained(booster, calibrator, card, bands, single)
@@ -163,10 +168,11 @@ def _telling(progress: Progress | None, stage: str, of: int) -> Callable[[Any], 
 def _evenly(chosen: NDArray[np.bool_], most: int) -> NDArray[np.int64]:
     """Return the places of chosen rows, at most `most` of them at even distances."""
     places = np.flatnonzero(chosen)
-    return places[:: -(-len(places) // most)] if len(places) > most else places
+    return places[evenly(len(places), most)]
 
 
-def _fit_scorecard(features: NDArray[np.float32], label: NDArray[np.int64]) -> Scorecard:
+def fit_scorecard(features: NDArray[np.float32], label: NDArray[np.int64]) -> Scorecard:
+    """Return the table of points fitted to (n, 98) features and their labels."""
     edges = scorecard.bin_edges(features)
     bins = scorecard.indicators(features, edges).astype(np.float64)
     weights = fit_logistic(np.column_stack((bins, np.ones(len(bins)))), label, ridge=1.0)

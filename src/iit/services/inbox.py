@@ -9,7 +9,7 @@ from datetime import datetime
 from threading import Event, Thread
 from typing import Final, NamedTuple
 
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import InvalidInput, NotFound, ServiceError, Unavailable
 from iit.ingest.hl7.ack import acknowledge, batch_of, code_for
 from iit.ingest.hl7.contents import Contents, Item, read_contents
@@ -118,7 +118,9 @@ class Inbox:
         Raises:
             NotFound: there is no such message.
         """
-        event = AuditEvent(event_type="message_read", actor=actor, action="read", target=f"message:{message_id}")
+        event = AuditEvent(
+            event_type=EventType.MESSAGE_READ, actor=actor, action="read", target=f"message:{message_id}"
+        )
         with self.database.transaction() as tx:
             row = inbox_store.find(tx, message_id)
             if row is None:
@@ -127,7 +129,7 @@ class Inbox:
 
     def retry(self, message_ids: Sequence[int] | None, *, actor: str) -> list[int]:
         """Let dead messages be tried again, all where none are named; return which."""
-        event = AuditEvent(event_type="messages_retried", actor=actor, action="update", target="inbox")
+        event = AuditEvent(event_type=EventType.MESSAGES_RETRIED, actor=actor, action="update", target="inbox")
         with self.database.transaction() as tx:
             return inbox_store.retry(tx, message_ids, now=self.clock(), audit=event)
 
@@ -137,7 +139,9 @@ class Inbox:
         Raises:
             NotFound: no such message waits or is dead.
         """
-        event = AuditEvent(event_type="message_discarded", actor=actor, action="delete", target=f"message:{message_id}")
+        event = AuditEvent(
+            event_type=EventType.MESSAGE_DISCARDED, actor=actor, action="delete", target=f"message:{message_id}"
+        )
         with self.database.transaction() as tx:
             if not inbox_store.discard(tx, message_id, now=self.clock(), audit=event):
                 raise NotFound("no such message waits or is dead", place=f"message {message_id}")
@@ -225,7 +229,7 @@ class Inbox:
     def _stored(self, arrivals: list[Arrival], now: datetime, actor: str) -> dict[Key, datetime]:
         if not arrivals:
             return {}
-        event = AuditEvent(event_type="messages_received", actor=actor, action="create", target="inbox",
+        event = AuditEvent(event_type=EventType.MESSAGES_RECEIVED, actor=actor, action="create", target="inbox",
                            detail={"n": len(arrivals)})  # fmt: skip
         with self.database.transaction() as tx:
             return inbox_store.add(tx, arrivals, received=now, audit=event)

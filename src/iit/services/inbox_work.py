@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import InvalidInput, NotAllowed, ServiceError, Unavailable
 from iit.ingest.hl7.header import MAPPED
 from iit.ingest.hl7.map import Mapper
@@ -112,7 +112,7 @@ class Worker:
     def _process(self, tx: Transaction, due: list[Waiting]) -> None:
         mapped = [self.mapper.map_raw(bytes(one.raw), received=one.received_at) for one in due]
         told: list[Mapped] = [one for one in mapped if one is not None]
-        event = AuditEvent(event_type="records_merged", actor="inbox", action="update", target="patients",
+        event = AuditEvent(event_type=EventType.RECORDS_MERGED, actor="inbox", action="update", target="patients",
                            detail={"n": len(told)})  # fmt: skip
         delta_store.merge(tx, self.identities.deltas(tx, told), source=SOURCE, audit=event)
         inbox_store.finish(tx, [one.id for one in due], now=self.clock())

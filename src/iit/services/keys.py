@@ -70,7 +70,7 @@ class Keys:
         expires = None if wish.valid_days is None else self.clock() + timedelta(days=wish.valid_days)
         write = self._write(key_id, secret, wish, expires, who)
         with self.database.transaction() as tx:
-            key_store.save(tx, write, wish.scope, audit=_event("key_created", who, key_id))
+            key_store.save(tx, write, wish.scope, audit=_event(EventType.KEY_CREATED, who, key_id))
         return text
 
     def rotate(self, key_id: str, *, overlap_days: int, who: Principal) -> str:
@@ -89,7 +89,10 @@ class Keys:
             lasted = None if old.row.expires_at is None else old.row.expires_at - old.row.created_at
             expires = None if lasted is None else self.clock() + lasted
             key_store.save(
-                tx, self._write(new_id, secret, wish, expires, who), old.scope, audit=_event("key_rotated", who, key_id)
+                tx,
+                self._write(new_id, secret, wish, expires, who),
+                old.scope,
+                audit=_event(EventType.KEY_ROTATED, who, key_id),
             )
             key_store.expire(tx, key_id, self.clock() + timedelta(days=overlap_days))
         self.cache.forget()
@@ -107,7 +110,7 @@ class Keys:
             NotFound: there is no such active key.
         """
         with self.database.transaction() as tx:
-            found = key_store.revoke(tx, key_id, audit=_event("key_revoked", who, key_id))
+            found = key_store.revoke(tx, key_id, audit=_event(EventType.KEY_REVOKED, who, key_id))
         self.cache.forget()
         if not found:
             raise NotFound("there is no such active key")
@@ -184,5 +187,5 @@ def _checksum(secret: str) -> str:
     return f"{zlib.crc32(secret.encode()):08x}"
 
 
-def _event(event_type: str, who: Principal, key_id: str) -> AuditEvent:
+def _event(event_type: EventType, who: Principal, key_id: str) -> AuditEvent:
     return AuditEvent(event_type=event_type, actor=who.name, action="execute", target=f"key:{key_id}")

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import NotAuthenticated, RateLimited
 from iit.services.keyring import Keyring
 from iit.store import audit as audit_trail
@@ -124,7 +124,7 @@ class Logins:
     def _note_failure(self, user: User | None, origin: Origin, why: str) -> None:
         # A name that is nobody's is not written: it may be a password typed into the wrong field.
         target = "login" if user is None else f"user:{user.row.user_name}"
-        event = AuditEvent(event_type="login_failure", actor="anonymous", action="execute", target=target,
+        event = AuditEvent(event_type=EventType.LOGIN_FAILURE, actor="anonymous", action="execute", target=target,
                            outcome="refused", detail={"address": origin.address, "why": why})  # fmt: skip
         with self.database.transaction() as tx:
             audit_trail.write(tx, event)

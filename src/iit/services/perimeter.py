@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Final
 
 from iit.domain.access import Principal, Role
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import Conflict, InvalidInput, NotFound, Unavailable
 from iit.services.credentials import CredentialCache
 from iit.store import perimeter as perimeter_store
@@ -80,7 +80,7 @@ class Perimeter:
     def lock(self, reason: str, *, who: Principal) -> None:
         """Lock the service: sessions and tokens end, and only administrators may do anything."""
         with self.database.transaction() as tx:
-            perimeter_store.lock(tx, reason, audit=_event("access_locked", who, "access"))
+            perimeter_store.lock(tx, reason, audit=_event(EventType.ACCESS_LOCKED, who, "access"))
             session_store.end_all(tx)
             token_store.revoke_all(tx)
         self.cache.forget()
@@ -93,7 +93,7 @@ class Perimeter:
             Conflict: it is not locked.
         """
         with self.database.transaction() as tx:
-            found = perimeter_store.unlock(tx, audit=_event("access_unlocked", who, "access"))
+            found = perimeter_store.unlock(tx, audit=_event(EventType.ACCESS_UNLOCKED, who, "access"))
         self.refresh()
         if not found:
             raise Conflict("the service is not locked", place="access")
@@ -106,7 +106,7 @@ class Perimeter:
         """
         found = _network(network)
         with self.database.transaction() as tx:
-            perimeter_store.block(tx, found, reason, audit=_event("address_blocked", who, f"network:{found}"))
+            perimeter_store.block(tx, found, reason, audit=_event(EventType.ADDRESS_BLOCKED, who, f"network:{found}"))
         self.refresh()
         return found
 
@@ -118,7 +118,9 @@ class Perimeter:
         """
         found = _network(network)
         with self.database.transaction() as tx:
-            known = perimeter_store.unblock(tx, found, audit=_event("address_unblocked", who, f"network:{found}"))
+            known = perimeter_store.unblock(
+                tx, found, audit=_event(EventType.ADDRESS_UNBLOCKED, who, f"network:{found}")
+            )
         self.refresh()
         if not known:
             raise NotFound("is not blocked", place="network")
@@ -144,5 +146,5 @@ def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
 
 
-def _event(event_type: str, who: Principal, target: str) -> AuditEvent:
+def _event(event_type: EventType, who: Principal, target: str) -> AuditEvent:
     return AuditEvent(event_type=event_type, actor=who.name, action="execute", target=target)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from iit.domain.access import Credential
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import NotAuthenticated
 from iit.services.credentials import CredentialCache, Found
 from iit.services.keyring import Keyring
@@ -47,7 +47,8 @@ class Sessions:
         """
         user = self.logins.check(user_name, password, origin)
         token = secrets.token_urlsafe(32)
-        event = AuditEvent(event_type="login", actor=f"user:{user_name}", action="execute", target=f"user:{user_name}",
+        name = f"user:{user_name}"
+        event = AuditEvent(event_type=EventType.LOGIN, actor=name, action="execute", target=name,
                            detail={"address": origin.address, "credential": Credential.SESSION})  # fmt: skip
         with self.database.transaction() as tx:
             session_store.save(tx, self.keyring.hash("session", token), user.row.user_name, self._end(), audit=event)
@@ -73,7 +74,7 @@ class Sessions:
             name = session_store.use(tx, hashes, idle=self.idle)
             if name is not None:
                 who = f"user:{name}"
-                event = AuditEvent(event_type="logout", actor=who, action="execute", target=who)
+                event = AuditEvent(event_type=EventType.LOGOUT, actor=who, action="execute", target=who)
                 session_store.end(tx, hashes, audit=event)
         if name is not None:
             self.cache.forget()

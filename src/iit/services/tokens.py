@@ -16,7 +16,7 @@ import jwt
 from jwt.utils import base64url_decode
 
 from iit.domain.access import Credential
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import InvalidToken, TokenExpired
 from iit.services.credentials import CredentialCache, Found
 from iit.services.keyring import Keyring
@@ -75,7 +75,7 @@ class Tokens:
             NotAuthenticated: wrong name or password. RateLimited: too many were wrong.
         """
         user = self.logins.check(user_name, password, origin)
-        event = _event("login", user.row.user_name, {"address": origin.address, "credential": Credential.TOKEN})
+        event = _event(EventType.LOGIN, user.row.user_name, {"address": origin.address, "credential": Credential.TOKEN})
         family = uuid4()
         with self.database.transaction() as tx:
             refresh = self._new_refresh(tx, family, user.row.user_name, event)
@@ -92,11 +92,11 @@ class Tokens:
             reused = row is not None and row.used_at is not None
             user = None if row is None or row.revoked_at is not None else user_store.find(tx, row.user_name)
             if row is not None and reused:
-                event = _event("refresh_token_reused", row.user_name, {}, outcome="refused")
+                event = _event(EventType.REFRESH_TOKEN_REUSED, row.user_name, {}, outcome="refused")
                 token_store.revoke_family(tx, row.family, audit=event)
             elif row is not None and user is not None:
                 token_store.use(tx, row.token_hash)
-                event = _event("token_refreshed", row.user_name, {})
+                event = _event(EventType.TOKEN_REFRESHED, row.user_name, {})
                 successor = self._new_refresh(tx, row.family, row.user_name, event)
         if reused:
             self.cache.forget()
@@ -109,7 +109,7 @@ class Tokens:
         with self.database.transaction() as tx:
             row = token_store.find(tx, self.keyring.hashes("refresh", refresh_token))
             if row is not None:
-                token_store.revoke_family(tx, row.family, audit=_event("logout", row.user_name, {}))
+                token_store.revoke_family(tx, row.family, audit=_event(EventType.LOGOUT, row.user_name, {}))
         if row is not None:
             self.cache.forget()
 
@@ -183,7 +183,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _event(event_type: str, user_name: str, detail: dict[str, str], *, outcome: str = "ok") -> AuditEvent:
+def _event(event_type: EventType, user_name: str, detail: dict[str, str], *, outcome: str = "ok") -> AuditEvent:
     name = f"user:{user_name}"
     return AuditEvent(
         event_type=event_type, actor=name, action="execute", target=name, outcome=outcome, detail=dict(detail)

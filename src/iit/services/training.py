@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -208,7 +209,7 @@ class Training:
         }
         tell("judging", 0, 1)
         rows = rows_to_judge(material, dataset, features, parts.test, parts.unseen_patient, parts.unseen_facility)
-        risk = _risk_of(trained, rows.features)
+        risk = trained.risk(rows.features, threads=_THREADS)
         evaluation = evaluate(risk, rows, self._rivals(trained, baseline, rows))
         objections = gate.objections(evaluation)
         manifest |= {"evaluation": evaluation, "importance": importance_of(trained.booster, rows.features)}
@@ -251,17 +252,12 @@ def _reference(material: Material, trained: Trained) -> dict[str, Any]:
         cohort.columns, cohort.facility, material.contexts, [one.facility for one in cohort.facilities]
     )
     high = trained.bands["high"]
-    return reference_of(world, lambda rows: _risk_of(trained, rows), as_of=day_number(material.as_of), high=high)
+    return reference_of(world, partial(trained.risk, threads=_THREADS), as_of=day_number(material.as_of), high=high)
 
 
 def _event(event_type: EventType, wish: _Wish, outcome: str = "ok") -> AuditEvent:
     target = f"model:{wish.version}"
     return AuditEvent(event_type=event_type, actor=wish.actor, action="execute", target=target, outcome=outcome)
-
-
-def _risk_of(trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
-    raw = np.asarray(trained.booster.predict(features, raw_score=True, num_threads=_THREADS), np.float64)
-    return trained.calibrator.apply(raw)
 
 
 def _check_free(models: Path, version: str) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from argon2 import PasswordHasher
 
 from iit.domain.access import Credential, Principal, Role, Scope
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import InvalidInput, NotFound
 from iit.services.credentials import CredentialCache
 from iit.store import sessions as session_store
@@ -47,7 +47,7 @@ class Users:
             raise InvalidInput(f"needs {_MIN_PASSWORD} to {_MAX_PASSWORD} characters", place="password")
         hashed = self._hasher.hash(password)
         with self.database.transaction() as tx:
-            user_store.save(tx, user_name, hashed, role, audit=_event("user_saved", who, user_name))
+            user_store.save(tx, user_name, hashed, role, audit=_event(EventType.USER_SAVED, who, user_name))
             _end_all(tx, user_name)
         self.cache.forget()
 
@@ -58,7 +58,7 @@ class Users:
             NotFound: there is no such user.
         """
         with self.database.transaction() as tx:
-            found = user_store.set_scope(tx, user_name, scope, audit=_event("user_scoped", who, user_name))
+            found = user_store.set_scope(tx, user_name, scope, audit=_event(EventType.USER_SCOPED, who, user_name))
         self.cache.forget()
         if not found:
             raise NotFound("there is no such user", place="user name")
@@ -70,7 +70,7 @@ class Users:
             NotFound: there is no such enabled user.
         """
         with self.database.transaction() as tx:
-            found = user_store.disable(tx, user_name, audit=_event("user_disabled", who, user_name))
+            found = user_store.disable(tx, user_name, audit=_event(EventType.USER_DISABLED, who, user_name))
             _end_all(tx, user_name)
         self.cache.forget()
         if not found:
@@ -94,5 +94,5 @@ def _end_all(tx: Transaction, user_name: str) -> None:
     token_store.revoke_all(tx, user_name)
 
 
-def _event(event_type: str, who: Principal, user_name: str) -> AuditEvent:
+def _event(event_type: EventType, who: Principal, user_name: str) -> AuditEvent:
     return AuditEvent(event_type=event_type, actor=who.name, action="update", target=f"user:{user_name}")

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 from psycopg import sql
-from tests.conftest import AUDIT_KEYS
+from tests.conftest import AUDIT_KEYS, libpq
 from tests.documents import a_document, encoded, uuid_of
 
 from iit.domain.errors import InvalidInput
@@ -55,7 +55,7 @@ def planted(urls: ClusterUrls, damage: str) -> Iterator[None]:
         sql.Identifier(name) for name in ("facilities", "patients", "events", "records", "predictions", "sessions")
     ]
     kept = [sql.Identifier(f"kept_{place}") for place in range(len(tables))]
-    with psycopg.connect(urls.owner_url.replace("+psycopg", ""), autocommit=True) as connection:
+    with psycopg.connect(libpq(urls.owner_url), autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         for table, copy in zip(tables, kept, strict=True):
             connection.execute(sql.SQL("CREATE TEMP TABLE {} AS SELECT * FROM {}").format(copy, table))
@@ -136,7 +136,7 @@ def test_rows_that_are_missing_or_too_many_are_found(owned: Database) -> None:
 
 
 def test_a_broken_index_is_found(owned: Database, database_urls: ClusterUrls) -> None:
-    with psycopg.connect(database_urls.owner_url.replace("+psycopg", ""), autocommit=True) as connection:
+    with psycopg.connect(libpq(database_urls.owner_url), autocommit=True) as connection:
         connection.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'idx_records_facility'::regclass")
         found = check(owned, Scope())
         connection.execute("UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'idx_records_facility'::regclass")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+from tests.conftest import libpq
 from tests.sites import FAST, Site, a_site_on_the_wheel, committing, fast_restorer
 
 from iit.bootstrap.upkeep import backup_maker
@@ -36,7 +37,7 @@ def lose_everything(site: Site) -> None:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:
-            psycopg.connect(site.urls.owner_url.replace("+psycopg", "")).close()
+            psycopg.connect(libpq(site.urls.owner_url)).close()
         except psycopg.OperationalError:
             break
         time.sleep(0.05)

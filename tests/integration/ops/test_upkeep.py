@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.conftest import AUDIT_KEYS
+from tests.conftest import AUDIT_KEYS, libpq
 from tests.manifests import NOW, a_backup
 
 from iit.domain.errors import Unavailable
@@ -29,7 +29,7 @@ def owned(database_urls: ClusterUrls) -> Iterator[Database]:
 
 @pytest.fixture
 def connection(database_urls: ClusterUrls) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
-    with psycopg.connect(database_urls.owner_url.replace("+psycopg", ""), autocommit=True) as made:
+    with psycopg.connect(libpq(database_urls.owner_url), autocommit=True) as made:
         yield made
 
 
@@ -98,7 +98,7 @@ def test_every_task_leaves_a_row(owned: Database) -> None:
 
 
 def test_the_application_cannot_change_the_log_of_maintenance(database_urls: ClusterUrls) -> None:
-    with psycopg.connect(database_urls.app_url.replace("+psycopg", "")) as connection:
+    with psycopg.connect(libpq(database_urls.app_url)) as connection:
         for statement in ("UPDATE maintenance_log SET outcome = 'ok'", "DELETE FROM maintenance_log"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement)
