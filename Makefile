@@ -11,7 +11,7 @@ PORT ?= 8000
 TEST_JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-contract test-inbox test-recovery fuzz check fix docs bench bench-model lock
+.PHONY: help setup run test test-contract test-inbox test-recovery test-guards fuzz check fix docs bench bench-model lock
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ test-inbox: $(DEV_STAMP) ## Kill listener and workers 1,000 times and PostgreSQL
 
 test-recovery: $(DEV_STAMP) ## Run the long proofs of backup and recovery
 	$(BIN)/python -m pytest -n0 -m recovery tests/integration/ops
+
+test-guards: $(DEV_STAMP) ## Take each guard of the model away and see a test fail
+	$(BIN)/python -m pytest -n $(TEST_JOBS) -m guards tests/guards
 
 check: $(DEV_STAMP) ## Check format, lint, types, architecture and generated documents; runs all, then counts
 	@bash scripts/check.sh

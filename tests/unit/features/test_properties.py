@@ -43,12 +43,12 @@ def credible(kind: Kind) -> st.SearchStrategy[float]:
 
 @st.composite
 def facts(draw: st.DrawFn) -> Event:
-    """Return any fact within two years, known up to two months later."""
+    """Return any fact within two years, known up to two months later, or told ahead of its day."""
     kind = draw(st.one_of(st.just(Kind.PICKUP), st.sampled_from(list(Kind))))
     on = DAY_0 + timedelta(days=draw(st.integers(-365, 365)))
     return a_fact(
         kind, on, draw(values_of(kind)),
-        known_after_days=draw(st.sampled_from([0, 0, 0, 1, 10, 60])), source_id=str(draw(st.uuids())),
+        known_after_days=draw(st.sampled_from([0, 0, 0, 1, 10, 60, -20])), source_id=str(draw(st.uuids())),
     )  # fmt: skip
 
 
