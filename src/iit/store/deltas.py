@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy import delete, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
 
 from iit.domain.audit import AuditEvent
 from iit.domain.record import Event
 from iit.store import audit as audit_trail
 from iit.store.database import Transaction
+from iit.store.many import arrays, inserting
 from iit.store.records import RETRACTED, lock, lock_all, numeric_of, rebuild
 from iit.store.schema import events, facilities, patient_identifiers, patients, records
 
@@ -105,20 +105,29 @@ def _until_adoptions(deltas: Sequence[Delta]) -> Iterator[list[Delta]]:
         yield run
 
 
+_FACILITY: Final = ("facility",)
+_PATIENT: Final = ("patient_uuid", "facility", "status")
+_RECORD: Final = ("patient_uuid", "facility", "facts", "content_hash")
+_NEW_FACILITIES: Final = inserting(facilities, _FACILITY).on_conflict_do_nothing()
+_NEW_PATIENTS: Final = inserting(patients, _PATIENT).on_conflict_do_nothing()
+_NEW_RECORDS: Final = inserting(records, _RECORD).on_conflict_do_nothing()
+
+
 def _make_patients(tx: Transaction, deltas: Sequence[Delta]) -> None:
     new = {delta.patient_uuid: delta.facility for delta in deltas}
     known = known_patients(tx, sorted(new))
     missing = [(uuid, facility) for uuid, facility in sorted(new.items()) if uuid not in known]
     if not missing:
         return
-    codes = [{"facility": code} for code in sorted({facility for _, facility in missing})]
-    tx.execute(insert(facilities).on_conflict_do_nothing(), codes)
-    rows = [{"patient_uuid": uuid, "facility": facility, "status": "active"} for uuid, facility in missing]
-    tx.execute(insert(patients).on_conflict_do_nothing(), rows)
-    packed = [
-        {"patient_uuid": uuid, "facility": facility, "facts": b"", "content_hash": b""} for uuid, facility in missing
+    codes: list[dict[str, object]] = [{"facility": code} for code in sorted({facility for _, facility in missing})]
+    rows: list[dict[str, object]] = [
+        {"patient_uuid": uuid, "facility": facility, "status": "active", "facts": b"", "content_hash": b""}
+        for uuid, facility in missing
     ]
-    tx.execute(insert(records).on_conflict_do_nothing(), packed)
+    for statement, names, made in (
+        (_NEW_FACILITIES, _FACILITY, codes), (_NEW_PATIENTS, _PATIENT, rows), (_NEW_RECORDS, _RECORD, rows),
+    ):  # fmt: skip
+        tx.execute(statement, arrays(names, made))
 
 
 _IS_STANDING: Final = "events.source_id LIKE 'person:%' AND events.source_id <> 'person:DEATH'"
@@ -137,10 +146,11 @@ ON CONFLICT (patient_uuid, source, source_id) DO UPDATE SET
 WHERE excluded.sequence > events.sequence OR ({_IS_STANDING} AND excluded.known_at < events.known_at)
 """
 _COLUMNS: Final = "source, source_id, sequence, occurred_at, known_at, code, numeric_value, text_value"
+_EVENT: Final = ("patient_uuid", *_COLUMNS.split(", "))
+_TYPES: Final = ("text", "text", "text", "int8", "timestamptz", "timestamptz", "text", "float8", "text")
+_NEW: Final = ", ".join(f"CAST(:new_{name} AS {kind}[])" for name, kind in zip(_EVENT, _TYPES, strict=True))
 _UPSERT: Final = text(
-    f"INSERT INTO events (patient_uuid, {_COLUMNS}) "  # noqa: S608 - no value in it
-    "VALUES (:patient_uuid, :source, :source_id, :sequence, "
-    f":occurred_at, :known_at, :code, :numeric_value, :text_value) {_RESOLVE}"
+    f"INSERT INTO events (patient_uuid, {_COLUMNS}) SELECT * FROM unnest({_NEW}) {_RESOLVE}"  # noqa: S608 - no value
 )
 _MOVE: Final = text(
     f"INSERT INTO events (patient_uuid, {_COLUMNS}) SELECT :to, {_COLUMNS} FROM events "  # noqa: S608 - no value in it
@@ -150,8 +160,21 @@ _MOVE: Final = text(
 
 def _upsert(tx: Transaction, deltas: Sequence[Delta]) -> None:
     rows = [_row(delta.patient_uuid, fact) for delta in deltas for fact in delta.facts]
-    if rows:
-        tx.execute(_UPSERT, rows)
+    for together in _each_once(rows):
+        tx.execute(_UPSERT, arrays(_EVENT, together))
+
+
+def _each_once(rows: Sequence[dict[str, object]]) -> Iterator[list[dict[str, object]]]:
+    """Yield the rows in runs, in order, none of which tells a fact twice: one statement cannot meet a row again."""
+    run: dict[tuple[object, ...], dict[str, object]] = {}
+    for row in rows:
+        fact = (row["patient_uuid"], row["source"], row["source_id"])
+        if fact in run:
+            yield list(run.values())
+            run = {}
+        run[fact] = row
+    if run:
+        yield list(run.values())
 
 
 def _row(patient_uuid: str, fact: DeltaFact) -> dict[str, object]:
@@ -179,16 +202,18 @@ def _adopt(tx: Transaction, of: str, to: str, source: str) -> None:
         tx.execute(delete(patients).where(patients.c.patient_uuid == of))
 
 
+_IDENTIFIER: Final = ("identifier_hash", "patient_uuid")
+_NAMING: Final = inserting(patient_identifiers, _IDENTIFIER)
+_NAMES: Final = _NAMING.on_conflict_do_update(
+    index_elements=["identifier_hash"],
+    set_={"patient_uuid": _NAMING.excluded.patient_uuid},
+    where=patient_identifiers.c.patient_uuid != _NAMING.excluded.patient_uuid,
+)
+
+
 def _name(tx: Transaction, deltas: Sequence[Delta]) -> None:
     named = {one: delta.patient_uuid for delta in deltas for one in delta.identifiers}
     if not named:
         return
-    statement = insert(patient_identifiers)
-    tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=["identifier_hash"],
-            set_={"patient_uuid": statement.excluded.patient_uuid},
-            where=patient_identifiers.c.patient_uuid != statement.excluded.patient_uuid,
-        ),
-        [{"identifier_hash": one, "patient_uuid": uuid} for one, uuid in sorted(named.items())],
-    )
+    rows = [{"identifier_hash": one, "patient_uuid": uuid} for one, uuid in sorted(named.items())]
+    tx.execute(_NAMES, arrays(_IDENTIFIER, rows))

@@ -1,15 +1,15 @@
 """The inbox: messages as they came, what became of each, and which is to be worked on next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
 
 from iit.domain.audit import AuditEvent
 from iit.store import audit as audit_trail
 from iit.store.database import Transaction
+from iit.store.many import arrays, inserting
 from iit.store.schema import inbox
 
 SHARDS: Final = 8
@@ -75,22 +75,38 @@ _ROW: Final = [inbox.c[name] for name in InboxRow._fields]
 _WAITING: Final = [inbox.c[name] for name in Waiting._fields]
 
 
+_RECEIVED: Final = [inbox.c[name] for name in (*Key._fields, "received_at")]
+_COLUMNS: Final = (
+    *Key._fields, "message_type", "patient_key", "shard", "raw", "state", "received_at", "next_try_at", "finished_at",
+)  # fmt: skip
+_ADD: Final = inserting(inbox, _COLUMNS).on_conflict_do_nothing(index_elements=list(Key._fields)).returning(*_RECEIVED)
+
+
 def add(tx: Transaction, arrivals: Sequence[Arrival], *, received: datetime, audit: AuditEvent) -> dict[Key, datetime]:
     """Keep messages that are not there yet; return when each was first received. Idempotent."""
     fresh = {arrival.key: arrival for arrival in arrivals}
     if not fresh:
         return {}
-    statement = insert(inbox).on_conflict_do_nothing(index_elements=list(Key._fields))
-    tx.execute(statement, [_row(arrival, received) for _, arrival in sorted(fresh.items())])
-    rows = tx.execute(
-        select(inbox.c.sender, inbox.c.control_id, inbox.c.content_hash, inbox.c.received_at)
-        .where(inbox.c.sender.in_({key.sender for key in fresh}))
-        .where(inbox.c.control_id.in_([key.control_id for key in fresh]))
-        .where(inbox.c.content_hash.in_([key.content_hash for key in fresh]))
-    )
+    rows = [_row(arrival, received) for _, arrival in sorted(fresh.items())]
+    found = _received(tx.execute(_ADD, arrays(_COLUMNS, rows)))
+    if again := fresh.keys() - found.keys():
+        found |= _first_received(tx, again)
     audit_trail.write(tx, audit)
-    found = {Key(row.sender, row.control_id, bytes(row.content_hash)): row.received_at for row in rows}
     return {key: found[key] for key in fresh}
+
+
+def _first_received(tx: Transaction, keys: Collection[Key]) -> dict[Key, datetime]:
+    query = (
+        select(*_RECEIVED)
+        .where(inbox.c.sender.in_({key.sender for key in keys}))
+        .where(inbox.c.control_id.in_([key.control_id for key in keys]))
+        .where(inbox.c.content_hash.in_([key.content_hash for key in keys]))
+    )
+    return _received(tx.execute(query))
+
+
+def _received(rows: Iterable[Any]) -> dict[Key, datetime]:
+    return {Key(row.sender, row.control_id, bytes(row.content_hash)): row.received_at for row in rows}
 
 
 def has_due(tx: Transaction, *, now: datetime) -> bool:

@@ -6,8 +6,7 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from psycopg import sql
-from sqlalchemy import Row, bindparam, delete, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Row, delete, func, select, text
 
 from iit.domain.access import Scope
 from iit.domain.audit import AuditEvent
@@ -18,6 +17,7 @@ from iit.features.columns import pack_events
 from iit.store import audit as audit_trail
 from iit.store.chain import driver_of
 from iit.store.database import Transaction
+from iit.store.many import arrays, inserting, setting
 from iit.store.schema import events, facilities, patients, records
 from iit.store.scopes import belongs_in
 
@@ -60,6 +60,19 @@ class StoredFacts(NamedTuple):
 
     def __repr__(self) -> str:
         return "StoredFacts()"
+
+
+_FACTS: Final = ("patient_uuid", "facts")
+_STANDING: Final = ("patient_uuid", "status")
+_PERSON: Final = ("patient_uuid", "birthdate", "sex", "state_province", "city", "phone_present")
+_NEW_FACTS: Final = setting(records, _FACTS)
+_NEW_STANDINGS: Final = setting(patients, _STANDING).values(updated_at=func.now())
+_NEW_PERSONS: Final = setting(patients, _PERSON).where(
+    ~select(records.c.patient_uuid)
+    .where(records.c.patient_uuid == patients.c.patient_uuid)
+    .where(func.length(records.c.content_hash) > 0)
+    .exists()
+)
 
 
 def states(tx: Transaction, patient_uuids: Sequence[str]) -> dict[str, StoredState]:
@@ -121,25 +134,14 @@ def rebuild(tx: Transaction, patient_uuids: Sequence[str]) -> None:
     by_patient: dict[str, list[Any]] = {uuid: [] for uuid in patient_uuids}
     for row in rows:
         by_patient[row.patient_uuid].append(row)
-    packed, persons, states_of_care = [], [], []
+    packed, persons = [], []
     for uuid, own in by_patient.items():
         found = sorted(map(event_of, own), key=record_order)
-        packed.append({"of": uuid, "facts": pack_events(found)})
-        states_of_care.append({"of": uuid, "status": status_of(found)})
-        persons.append({"of": uuid, **_person(own)})
-    tx.execute(update(records).where(records.c.patient_uuid == bindparam("of")), packed)
-    tx.execute(
-        update(patients).where(patients.c.patient_uuid == bindparam("of")).values(updated_at=func.now()), states_of_care
-    )
-    has_history = (
-        select(records.c.patient_uuid)
-        .where(records.c.patient_uuid == patients.c.patient_uuid)
-        .where(func.length(records.c.content_hash) > 0)
-    )
-    tx.execute(
-        update(patients).where(patients.c.patient_uuid == bindparam("of")).where(~has_history.exists()),
-        persons,
-    )
+        packed.append({"patient_uuid": uuid, "facts": pack_events(found)})
+        persons.append({"patient_uuid": uuid, "status": status_of(found), **_person(own)})
+    tx.execute(_NEW_FACTS, arrays(_FACTS, packed))
+    tx.execute(_NEW_STANDINGS, arrays(_STANDING, persons))
+    tx.execute(_NEW_PERSONS, arrays(_PERSON, persons))
 
 
 def _person(rows: Sequence[Any]) -> dict[str, object]:
@@ -224,6 +226,11 @@ def _value(code: str, numeric: float | None) -> float:
     return float("nan") if numeric is None else numeric
 
 
+_FACILITY: Final = ("facility", "name", "data_until")
+_PATIENT: Final = ("patient_uuid", "facility", "birthdate", "sex", "state_province", "city", "phone_present", "status")
+_RECORD: Final = ("patient_uuid", "facility", "facts", "content_hash", "exported_at")
+
+
 def _save_facilities(tx: Transaction, people: Sequence[Patient]) -> None:
     latest: dict[str, tuple[str | None, date | None]] = {}
     for person in people:
@@ -232,7 +239,7 @@ def _save_facilities(tx: Transaction, people: Sequence[Patient]) -> None:
         dates = [day for day in (until, exported) if day is not None]
         latest[person.facility] = (person.facility_name or name, max(dates) if dates else None)
     rows = [{"facility": code, "name": name, "data_until": until} for code, (name, until) in sorted(latest.items())]
-    statement = insert(facilities)
+    statement = inserting(facilities, _FACILITY)
     tx.execute(
         statement.on_conflict_do_update(
             index_elements=["facility"],
@@ -241,51 +248,55 @@ def _save_facilities(tx: Transaction, people: Sequence[Patient]) -> None:
                 "data_until": func.greatest(statement.excluded.data_until, facilities.c.data_until),
             },
         ),
-        rows,
+        arrays(_FACILITY, rows),
     )
 
 
 def _save_patients(tx: Transaction, people: Sequence[Patient]) -> None:
-    statement = insert(patients)
-    columns = ("facility", "birthdate", "sex", "state_province", "city", "phone_present", "status")
+    statement = inserting(patients, _PATIENT)
     tx.execute(
         statement.on_conflict_do_update(
             index_elements=["patient_uuid"],
-            set_={**{name: statement.excluded[name] for name in columns}, "updated_at": func.now()},
+            set_={**{name: statement.excluded[name] for name in _PATIENT[1:]}, "updated_at": func.now()},
         ),
-        [
-            {
-                "patient_uuid": person.patient_uuid,
-                "facility": person.facility,
-                "birthdate": person.birth_on,
-                "sex": person.sex,
-                "state_province": person.state_province,
-                "city": person.city,
-                "phone_present": person.phone_present,
-                "status": person.status,
-            }
-            for person in people
-        ],
+        arrays(
+            _PATIENT,
+            [
+                {
+                    "patient_uuid": person.patient_uuid,
+                    "facility": person.facility,
+                    "birthdate": person.birth_on,
+                    "sex": person.sex,
+                    "state_province": person.state_province,
+                    "city": person.city,
+                    "phone_present": person.phone_present,
+                    "status": person.status,
+                }
+                for person in people
+            ],
+        ),
     )
 
 
 def _save_facts(tx: Transaction, writes: Sequence[RecordWrite]) -> None:
-    statement = insert(records)
-    columns = ("facility", "facts", "content_hash", "exported_at")
+    statement = inserting(records, _RECORD)
     tx.execute(
         statement.on_conflict_do_update(
-            index_elements=["patient_uuid"], set_={name: statement.excluded[name] for name in columns}
+            index_elements=["patient_uuid"], set_={name: statement.excluded[name] for name in _RECORD[1:]}
         ),
-        [
-            {
-                "patient_uuid": write.patient.patient_uuid,
-                "facility": write.patient.facility,
-                "facts": write.facts,
-                "content_hash": write.content_hash,
-                "exported_at": write.patient.exported_at,
-            }
-            for write in writes
-        ],
+        arrays(
+            _RECORD,
+            [
+                {
+                    "patient_uuid": write.patient.patient_uuid,
+                    "facility": write.patient.facility,
+                    "facts": write.facts,
+                    "content_hash": write.content_hash,
+                    "exported_at": write.patient.exported_at,
+                }
+                for write in writes
+            ],
+        ),
     )
 
 
