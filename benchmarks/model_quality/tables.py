@@ -113,10 +113,16 @@ def _goals(outcomes: Sequence[Outcome]) -> str:
     apart = combine(_drawn(outcomes, _everywhere, LIMIT), _drawn(outcomes, _everywhere, BESIDE_LIMIT))["auroc"]
     reached = ours["recall_top_20"]
     rows = [
-        _lead(outcomes, "AUPRC 10 % or more above the best recipe as it is used, once a visit",
-              {peer.name: [one.once[peer.name] for one in outcomes] for peer in RECIPES}),
-        _lead(outcomes, "the same, were it trained on our landmarks and asked on each",
-              {peer.name: _drawn(outcomes, _everywhere, peer.name) for peer in RECIPES}),
+        _lead(
+            outcomes,
+            "AUPRC 10 % or more above the best recipe as it is used, once a visit",
+            {peer.name: [one.once[peer.name] for one in outcomes] for peer in RECIPES},
+        ),
+        _lead(
+            outcomes,
+            "the same, were it trained on our landmarks and asked on each",
+            {peer.name: _drawn(outcomes, _everywhere, peer.name) for peer in RECIPES},
+        ),
         ["ECE of 0.01 or less", _cell(ours["ece"], "ece"), _reached(ours["ece"].mean <= 0.01)],
         ["recall of half or more at 20 %", _cell(reached, ""), _reached(reached.mean >= 0.5)],
         ["AUROC within 0.02 of the reachable limit, on its rows", _cell(apart, ""), _reached(apart.mean <= 0.02)],
