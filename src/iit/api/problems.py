@@ -10,6 +10,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from iit.domain.errors import NotAuthenticated, RateLimited, ServiceError, Unavailable
+from iit.ingest.fhir.capability import MEDIA_TYPE as FHIR_MEDIA_TYPE
+from iit.ingest.fhir.responses import Issue, issue_of, outcome
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,15 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 """What every router documents besides its answers."""
 
 
+_OUTCOME = {"type": "object", "title": "OperationOutcome", "required": ["resourceType", "issue"]}
+
+OUTCOMES: dict[int | str, dict[str, Any]] = {
+    status: {**told, "content": {**told["content"], FHIR_MEDIA_TYPE: {"schema": _OUTCOME}}}
+    for status, told in PROBLEMS.items()
+}
+"""What routes of FHIR document besides their answers: what is refused before it is looked at is a problem document."""
+
+
 def problem(
     status: int, kind: str, detail: str | None = None, *, errors: list[dict[str, str]] | None = None
 ) -> JSONResponse:
@@ -69,10 +80,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _bug)
 
 
-async def _service_error(_request: Request, error: Exception) -> JSONResponse:
+async def _service_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ServiceError)  # noqa: S101 - what it was registered for
     errors = [{"place": error.place, "reason": error.reason}] if error.place else None
-    answer = problem(error.status, error.kind, error.reason, errors=errors)
+    if _is_fhir(request):
+        answer = JSONResponse(outcome([issue_of(error)]), error.status, media_type=FHIR_MEDIA_TYPE)
+    else:
+        answer = problem(error.status, error.kind, error.reason, errors=errors)
     if isinstance(error, Unavailable | RateLimited):
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, NotAuthenticated):
@@ -80,13 +94,20 @@ async def _service_error(_request: Request, error: Exception) -> JSONResponse:
     return answer
 
 
-async def _validation_error(_request: Request, error: Exception) -> JSONResponse:
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what it was registered for
     errors = [
         {"place": ".".join(str(part) for part in one["loc"]), "reason": str(one["type"]).replace("_", " ")}
         for one in error.errors()
     ]
+    if _is_fhir(request):
+        issues = [Issue("error", "invalid", f"{one['place']}: {one['reason']}") for one in errors]
+        return JSONResponse(outcome(issues), 422, media_type=FHIR_MEDIA_TYPE)
     return problem(422, "invalid_input", "the request is not as documented", errors=errors)
+
+
+def _is_fhir(request: Request) -> bool:
+    return request.url.path.startswith("/fhir")
 
 
 async def _http_error(_request: Request, error: Exception) -> JSONResponse:

@@ -13,6 +13,7 @@ from threading import Thread
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from iit.bootstrap.fhir import exchange
 from iit.bootstrap.secrets import audit_keys, secrets_of
 from iit.config import Settings
 from iit.domain.errors import InvalidInput
@@ -26,9 +27,11 @@ from iit.services.batches import Batches
 from iit.services.champion import Champion
 from iit.services.contexts import ContextCache
 from iit.services.evaluation import Evaluation
+from iit.services.fhir import Exchange
 from iit.services.gauges import Gauges
 from iit.services.identities import Identities
 from iit.services.inbox import Inbox
+from iit.services.inbox_work import FHIR
 from iit.services.intake import Intake
 from iit.services.jobs import Jobs
 from iit.services.keyring import Keyring
@@ -59,6 +62,7 @@ class Service:
     limits: Limits
     intake: Intake
     inbox: Inbox
+    fhir: Exchange
     patients: Patients
     predictor: Predictor
     privacy: Privacy
@@ -131,6 +135,8 @@ def assemble(settings: Settings, database: Database) -> Service:
     champion = Champion(settings.models_folder, time.monotonic)
     contexts = ContextCache(database, time.monotonic)
     zone = settings.zone
+    identities = Identities(secrets_of(settings).oldest)
+    fhir = exchange(settings, database, identities, lambda: datetime.now(zone))
     training = Training(database, settings.models_folder, lambda: datetime.now(zone))
     shadow = Shadow(database, settings.models_folder)
     outcomes = Outcomes(database, lambda: _today(zone))
@@ -151,8 +157,9 @@ def assemble(settings: Settings, database: Database) -> Service:
         limits=open_limits(_redis_url(settings), time.time),
         intake=Intake(database, zone),
         inbox=Inbox(
-            database, _hl7_mapper(settings), Identities(secrets_of(settings).oldest), lambda: datetime.now(zone)
+            database, _hl7_mapper(settings), identities, lambda: datetime.now(zone), {FHIR: fhir.merge_waiting}
         ),
+        fhir=fhir,
         patients=Patients(database),
         predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone)),
         champion=champion,

@@ -28,6 +28,13 @@ class SourceForm(StrEnum):
     HL7 = "hl7"
 
 
+class CohortForm(StrEnum):
+    """Forms in which a synthetic cohort can be written."""
+
+    NMRS = "nmrs"
+    FHIR = "fhir"
+
+
 def import_records(
     paths: Annotated[list[Path], typer.Argument(help="Files, folders, .zip, .gz, .ndjson.")],
     source: Annotated[SourceForm, typer.Option(help="What the documents are.")] = SourceForm.NMRS,
@@ -128,6 +135,7 @@ def synth(
     patients: Annotated[int, typer.Option(min=1, max=10_000_000)] = 2000,
     seed: Annotated[int, typer.Option(help="The same seed writes the same bytes.")] = 1,
     until: Annotated[str | None, typer.Option(help="Last day of the records, YYYY-MM-DD.")] = None,
+    form: Annotated[CohortForm, typer.Option("--format", help="What the documents are.")] = CohortForm.NMRS,
     shift: Annotated[
         str | None, typer.Option(help=f"Change the world, KIND or KIND:STRENGTH; kinds: {', '.join(SHIFTS)}.")
     ] = None,
@@ -135,14 +143,14 @@ def synth(
         str | None, typer.Option(help="First pick-up day of that change; by default 120 days before the last.")
     ] = None,
 ) -> None:
-    """Write a synthetic cohort of NMRS documents, with the true risks beside it. No real people."""
+    """Write a synthetic cohort, a document a patient, with the true risks beside it. No real people."""
     with progress_bar() as bar:
         task = bar.add_task("writing patients", total=patients)
         last = DEFAULT_UNTIL if until is None else parse_day(until)
         since = last - timedelta(days=120) if shift_on is None else parse_day(shift_on)
         write_cohort(
             out, patients=patients, seed=seed, until=last, progress=lambda n: bar.update(task, completed=n),
-            shift=None if shift is None else named_shift(shift, since),
+            shift=None if shift is None else named_shift(shift, since), form=form,
         )  # fmt: skip
     say(f"{patients} synthetic patients in {out}")
 

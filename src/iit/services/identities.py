@@ -30,18 +30,25 @@ class Identities:
         return keyed_hash(self.secret, "patient-identifier", f"{identifier.scope}\0{identifier.value.upper()}")
 
     def deltas(self, tx: Transaction, messages: Sequence[Mapped]) -> list[Delta]:
-        """Return what messages change, in order, and lock the identifiers they name.
+        """Return what messages change, in order, and lock the identifiers they name."""
+        delta_store.lock_identifiers(tx, self._hashes(messages).values())
+        return self.whose(tx, messages)
+
+    def whose(self, tx: Transaction, messages: Sequence[Mapped]) -> list[Delta]:
+        """Return what messages would change, in order: one for each that tells a fact or takes a record over.
 
         The surest identifier that is known decides. A person nobody knows becomes a patient: under the OpenMRS UUID
         where one is named, else under an id that follows from the surest identifier, the same whenever it is made.
         """
-        told = [one for one in messages if one.facts or one.merged]
-        hashes = {one: self.hash_of(one) for message in told for one in (*message.identifiers, *message.merged)}
+        hashes = self._hashes(messages)
         if not hashes:
             return []
-        delta_store.lock_identifiers(tx, hashes.values())
         known = delta_store.patients_by_identifier(tx, list(hashes.values()))
-        return [_delta(message, hashes, known) for message in told]
+        return [_delta(message, hashes, known) for message in messages if message.facts or message.merged]
+
+    def _hashes(self, messages: Sequence[Mapped]) -> dict[Identifier, bytes]:
+        told = [one for one in messages if one.facts or one.merged]
+        return {one: self.hash_of(one) for message in told for one in (*message.identifiers, *message.merged)}
 
 
 def _delta(message: Mapped, hashes: dict[Identifier, bytes], known: dict[bytes, str]) -> Delta:
@@ -59,8 +66,9 @@ def _delta(message: Mapped, hashes: dict[Identifier, bytes], known: dict[bytes, 
             adopted.append(other)
             known.update({same: patient_uuid for same, whose in known.items() if whose == other})
     known.update(dict.fromkeys(fresh, patient_uuid))
-    return Delta(patient_uuid, message.facility, fresh, adopted, [_stored(fact) for fact in message.facts])
+    return Delta(patient_uuid, message.facility, fresh, adopted, [stored_fact(fact) for fact in message.facts])
 
 
-def _stored(fact: Fact) -> DeltaFact:
+def stored_fact(fact: Fact) -> DeltaFact:
+    """Return a fact in the form in which it is kept."""
     return DeltaFact(fact.event, fact.text, fact.is_retracted)

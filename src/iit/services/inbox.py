@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +17,7 @@ from iit.ingest.hl7.header import salvaged_header
 from iit.ingest.hl7.map import Mapper
 from iit.ingest.hl7.strict import validate
 from iit.services.identities import Identities
-from iit.services.inbox_work import Worker, WorkSummary, type_label
+from iit.services.inbox_work import Merge, Worker, WorkSummary, type_label
 from iit.store import inbox as inbox_store
 from iit.store.database import Database
 from iit.store.inbox import Arrival, InboxRow, Key
@@ -68,15 +68,17 @@ class Inbox:
 
     Attributes:
         database: where both lie.
-        mapper: what messages say.
+        mapper: what HL7 messages say.
         identities: whose they are.
         clock: the present time, aware.
+        others: what merges messages that are no HL7, by the first part of their type.
     """
 
     database: Database
     mapper: Mapper
     identities: Identities = field(repr=False)
     clock: Callable[[], datetime]
+    others: Mapping[str, Merge] = field(default_factory=dict, repr=False)
 
     def receive(self, frames: Sequence[Frame], *, actor: str) -> list[bytes]:
         """Store what came, in one transaction, and return the acknowledgement of each frame, in order.
@@ -105,7 +107,7 @@ class Inbox:
         Raises:
             Unavailable: the database is away; what was not done is still there.
         """
-        return Worker(self.database, self.mapper, self.identities, self.clock).work()
+        return Worker(self.database, self.mapper, self.identities, self.clock, self.others).work()
 
     def rows(self, *, state: str | None = None, limit: int = 100) -> list[InboxRow]:
         """Return messages without their content, newest first."""

@@ -1,7 +1,7 @@
 """Working on stored messages: merged into records, each exactly once, those of a patient in order."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 BATCH: Final = 100  # messages a transaction: one commit for many, and short enough to repeat one by one
 PAUSES: Final = (timedelta(seconds=1), timedelta(seconds=10))  # after the first and second failure; the third is final
+FHIR: Final = "FHIR"
+"""First part of the type of a FHIR body; the second is a type of bundle or resource that is read."""
+
 _OTHER: Final = "other"
 
 
@@ -34,21 +37,27 @@ class WorkSummary:
     n_dead: int = 0
 
 
+Merge = Callable[[Transaction, Waiting], None]
+"""What merges one message into records."""
+
+
 @dataclass(frozen=True)
 class Worker:
     """Works on messages.
 
     Attributes:
         database: where messages and records lie.
-        mapper: what messages say.
+        mapper: what HL7 messages say.
         identities: whose they are.
         clock: the present time, aware.
+        others: what merges messages that are no HL7, by the first part of their type.
     """
 
     database: Database
     mapper: Mapper
     identities: Identities = field(repr=False)
     clock: Callable[[], datetime]
+    others: Mapping[str, Merge] = field(default_factory=dict, repr=False)
 
     def work(self) -> WorkSummary:
         """Work on all messages that are due, those of a patient in the order they came.
@@ -110,7 +119,11 @@ class Worker:
         return False
 
     def _process(self, tx: Transaction, due: list[Waiting]) -> None:
-        mapped = [self.mapper.map_raw(bytes(one.raw), received=one.received_at) for one in due]
+        others = [(merge, one) for one in due if (merge := self.others.get(form_of(one.message_type))) is not None]
+        messages = [one for one in due if form_of(one.message_type) not in self.others]
+        for merge, one in others:
+            merge(tx, one)
+        mapped = [self.mapper.map_raw(bytes(one.raw), received=one.received_at) for one in messages]
         told: list[Mapped] = [one for one in mapped if one is not None]
         event = AuditEvent(event_type=EventType.RECORDS_MERGED, actor="inbox", action="update", target="patients",
                            detail={"n": len(told)})  # fmt: skip
@@ -138,6 +151,11 @@ class Worker:
         setattr(summary, name, getattr(summary, name) + len(messages))
 
 
+def form_of(kind: str) -> str:
+    """Return the first part of a message's type: `FHIR`, or what an HL7 message is about."""
+    return kind.partition("^")[0]
+
+
 def type_label(kind: str) -> str:
     """Return a type of message as a label: senders must not be able to make new ones."""
-    return kind if kind in MAPPED else _OTHER
+    return kind if kind in MAPPED or form_of(kind) == FHIR else _OTHER

@@ -69,6 +69,15 @@ def patients_by_identifier(tx: Transaction, hashes: Sequence[bytes]) -> dict[byt
     return {bytes(row.identifier_hash): row.patient_uuid for row in rows}
 
 
+def sequences(tx: Transaction, patient_uuids: Sequence[str], source: str) -> dict[tuple[str, str], int]:
+    """Return the sequence of each of these patients' facts of a source, by patient and source id, retracted or not."""
+    if not patient_uuids:
+        return {}
+    query = select(events.c.patient_uuid, events.c.source_id, events.c.sequence)
+    query = query.where(events.c.patient_uuid.in_(patient_uuids)).where(events.c.source == source)
+    return {(row[0], row[1]): row[2] for row in tx.execute(query)}
+
+
 def known_patients(tx: Transaction, patient_uuids: Sequence[str]) -> set[str]:
     """Return those of the ids that are patients."""
     if not patient_uuids:

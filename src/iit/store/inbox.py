@@ -109,6 +109,33 @@ def _received(rows: Iterable[Any]) -> dict[Key, datetime]:
     return {Key(row.sender, row.control_id, bytes(row.content_hash)): row.received_at for row in rows}
 
 
+def add_for_now(
+    tx: Transaction, arrivals: Sequence[Arrival], *, received: datetime, due: datetime, audit: AuditEvent
+) -> list[Waiting]:
+    """Keep messages that are worked on at once by who keeps them, and by others only from `due` on.
+
+    One that was refused, or gave up, before is taken again. Idempotent. Returns those that wait, in order of arrival.
+    """
+    fresh = {arrival.key: arrival for arrival in arrivals}
+    if not fresh:
+        return []
+    statement = insert(inbox)
+    again = {name: statement.excluded[name] for name in ("raw", "state", "received_at", "next_try_at", "finished_at")}
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=list(Key._fields),
+            set_={**again, "tries": 0, "error": None},
+            where=or_(inbox.c.state == "dead", inbox.c.state == "discarded"),
+        ),
+        [{**_row(arrival, received), "next_try_at": due} for _, arrival in sorted(fresh.items())],
+    )
+    query = select(inbox.c.content_hash, *_WAITING).where(inbox.c.state == "waiting")
+    query = query.where(inbox.c.sender.in_({key.sender for key in fresh}))
+    query = query.where(inbox.c.content_hash.in_([key.content_hash for key in fresh])).order_by(inbox.c.id)
+    audit_trail.write(tx, audit)
+    return [Waiting(*row[1:]) for row in tx.execute(query)]
+
+
 def has_due(tx: Transaction, *, now: datetime) -> bool:
     """Return whether any message is to be worked on."""
     query = select(inbox.c.id).where(inbox.c.state == "waiting").where(inbox.c.next_try_at <= now).limit(1)
@@ -135,6 +162,7 @@ def due(tx: Transaction, shard: int, *, now: datetime, limit: int) -> list[Waiti
         select(*_WAITING)
         .where(inbox.c.state == "waiting")
         .where(inbox.c.shard == shard)
+        .where(inbox.c.next_try_at <= now)
         .where(inbox.c.patient_key.not_in(resting))
         .order_by(inbox.c.id)
         .limit(limit)
@@ -165,6 +193,12 @@ def fail(tx: Transaction, message_id: int, *, error: str, next_try: datetime | N
         tx.execute(update(inbox).where(inbox.c.id == message_id).values(**values, state="dead", finished_at=now))
     else:
         tx.execute(update(inbox).where(inbox.c.id == message_id).values(**values, next_try_at=next_try))
+
+
+def refuse(tx: Transaction, message_id: int, *, error: str, now: datetime) -> None:
+    """Give up a message whose sender is told why, and remove its content."""
+    values = {"state": "discarded", "raw": None, "error": error, "finished_at": now}
+    tx.execute(update(inbox).where(inbox.c.id == message_id).values(**values))
 
 
 def retry(tx: Transaction, message_ids: Sequence[int] | None, *, now: datetime, audit: AuditEvent) -> list[int]:

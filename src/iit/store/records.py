@@ -145,7 +145,8 @@ def rebuild(tx: Transaction, patient_uuids: Sequence[str]) -> None:
 
 
 def _person(rows: Sequence[Any]) -> dict[str, object]:
-    told = {kind_of(row.code): row for row in rows if row.source_id.startswith("person:")}
+    in_time = sorted(rows, key=lambda row: (row.sequence, row.source))  # of two sources the later stands
+    told = {kind_of(row.code): row for row in in_time if row.source_id.startswith("person:")}
     birth, sex, state = told.get(Kind.BIRTH), told.get(Kind.SEX), told.get(Kind.STATE)
     city, phone = told.get(Kind.CITY), told.get(Kind.PHONE)
     return {

@@ -1,6 +1,6 @@
 """A cohort in blocks of 500 patients, so that memory stays flat and a smaller cohort begins a larger one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -63,6 +63,10 @@ def _check(shift: Shift) -> None:
         raise InvalidInput("must not be negative", place="shift.silent_facilities")
 
 
+Writer = Callable[[Person, Sequence[Sheet], date], bytes]
+"""What puts a person's exported cycles on paper, as of the day of the export."""
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Block:
     """Up to 500 patients of a cohort.
@@ -78,10 +82,10 @@ class Block:
     scene: Scene
     until: date
 
-    def documents(self) -> Iterator[tuple[Person, bytes]]:
+    def documents(self, write: Writer = document) -> Iterator[tuple[Person, bytes]]:
         """Yield each person with the document."""
         for patient, own in groupby(self.sheets, key=lambda sheet: sheet.patient):
-            yield self.people[patient], document(self.people[patient], list(own), self.until)
+            yield self.people[patient], write(self.people[patient], list(own), self.until)
 
 
 def blocks(plan: Plan) -> Iterator[Block]:

@@ -8,21 +8,26 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from iit.domain.errors import Conflict
-from iit.synth.blocks import Block, Plan, blocks
-from iit.synth.documents import file_name
+from iit.synth.blocks import Block, Plan, Writer, blocks
+from iit.synth.bundles import bundle
+from iit.synth.documents import document, file_name
 from iit.synth.facilities import make_facilities
 from iit.synth.lateness import EARLY_DAYS, FRAILTY_SD, SPREAD
 from iit.synth.parameters import BASE_CENTRE, EFFECTS, VERSION, Shift
+from iit.synth.persons import Person
 from iit.synth.summary import CohortSummary, Tally
 from iit.synth.truths import COLUMNS, truth_lines
 
 MANIFEST: Final = "cohort.manifest"
 TRUE_RISKS: Final = "true_risks.csv"
 DEFAULT_UNTIL: Final = date(2025, 6, 30)
+FORMS: Final[dict[str, Writer]] = {"nmrs": document, "fhir": bundle}
+"""What writes a patient down, by the name of the form."""
+
 _PROGRESS_EVERY: Final = 50
 
 
-def write_cohort(
+def write_cohort(  # noqa: PLR0913 - what a cohort is, each with a default
     out: Path,
     *,
     patients: int = 2_000,
@@ -30,8 +35,9 @@ def write_cohort(
     until: date = DEFAULT_UNTIL,
     progress: Callable[[int], None] | None = None,
     shift: Shift | None = None,
+    form: str = "nmrs",
 ) -> CohortSummary:
-    """Write a synthetic cohort as NMRS export documents.
+    """Write a synthetic cohort as NMRS export documents, or the same people as FHIR bundles.
 
     `<out>/<facility>/<facility>_<patient>.json` holds a document each, `<out>/true_risks.csv` the true and the
     reachable risk of each cycle, `<out>/cohort.manifest` (JSON) the manifest, which is written last. An importer that
@@ -45,6 +51,7 @@ def write_cohort(
         until: day of the export; nothing that happened or was typed in later is in it.
         progress: called now and then, and at the end, with the number of documents written so far.
         shift: a change of the world from a date on.
+        form: one of `FORMS`.
 
     Raises:
         InvalidInput: an argument is out of its range.
@@ -58,7 +65,7 @@ def write_cohort(
     with (out / TRUE_RISKS).open("w", encoding="ascii", newline="\n") as truths:
         truths.write(",".join(COLUMNS) + "\n")
         for block in blocks(plan):
-            _write_documents(out, block, tally, progress)
+            _write_documents(out, block.documents(FORMS[form]), tally, progress)
             _write_truths(truths, block)
             tally.count_cycles(block)
     summary = tally.summary()
@@ -67,7 +74,12 @@ def write_cohort(
 
 
 def cohort_documents(
-    *, patients: int = 2_000, seed: int = 1, until: date = DEFAULT_UNTIL, shift: Shift | None = None
+    *,
+    patients: int = 2_000,
+    seed: int = 1,
+    until: date = DEFAULT_UNTIL,
+    shift: Shift | None = None,
+    form: str = "nmrs",
 ) -> Iterator[tuple[str, str, bytes]]:
     """Yield facility code, patient UUID and document of a cohort without writing files; arguments as `write_cohort`.
 
@@ -78,12 +90,14 @@ def cohort_documents(
     return (
         (person.facility.datim, person.patient_uuid, data)
         for block in blocks(plan)
-        for person, data in block.documents()
+        for person, data in block.documents(FORMS[form])
     )
 
 
-def _write_documents(out: Path, block: Block, tally: Tally, progress: Callable[[int], None] | None) -> None:
-    for person, data in block.documents():
+def _write_documents(
+    out: Path, written: Iterator[tuple[Person, bytes]], tally: Tally, progress: Callable[[int], None] | None
+) -> None:
+    for person, data in written:
         datim = person.facility.datim
         folder = out / datim
         if datim not in tally.facilities:

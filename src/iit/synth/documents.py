@@ -28,6 +28,12 @@ def document(person: Person, sheets: Sequence[Sheet], until: date) -> bytes:
         sheets: the exported cycles in time, at least one.
         until: day of the export.
     """
+    chart, data = filled(person, sheets)
+    return _ENCODER.encode({"messageHeader": _header(person, chart, until), "messageData": data})
+
+
+def filled(person: Person, sheets: Sequence[Sheet]) -> tuple[Chart, dict[str, Any]]:
+    """Return a patient's chart with every form filled in, and the blocks of the document."""
     chart = Chart(
         patient_id=person.patient_id,
         patient_uuid=person.patient_uuid,
@@ -50,7 +56,7 @@ def document(person: Person, sheets: Sequence[Sheet], until: date) -> bytes:
         "patientBiometrics": [],
         "patientPrograms": programs(person, chart.uuids.next(), created),
     }
-    return _ENCODER.encode({"messageHeader": _header(person, chart, until), "messageData": data})
+    return chart, data
 
 
 def file_name(datim: str, patient_uuid: str) -> str:

@@ -101,6 +101,12 @@ def concept_of(row: Obs) -> Concept | None:
     return concept or _concept_named(row.variable_name)
 
 
+def concept_known(number: int | None, name: str) -> Concept | None:
+    """Return what a concept of this number, or else of this name, means; None where it means nothing to us."""
+    found = None if number is None else _BY_ID.get(number)
+    return found or _concept_named(name)
+
+
 def form_of(form_id: Scalar, encounter_type: Scalar, name: Scalar) -> Form:
     """Return what a form is for: by its id, else by the encounter's type, else by its name."""
     known = _FORM_BY_ID.get(row_number(form_id) or 0) or _FORM_BY_TYPE.get(row_number(encounter_type) or 0)
