@@ -81,6 +81,14 @@ _COLUMNS: Final = (
 )  # fmt: skip
 _ADD: Final = inserting(inbox, _COLUMNS).on_conflict_do_nothing(index_elements=list(Key._fields)).returning(*_RECEIVED)
 
+_REVIVED: Final = ("raw", "state", "received_at", "next_try_at", "finished_at")
+_FRESH: Final = inserting(inbox, _COLUMNS)
+_ADD_OR_REVIVE: Final = _FRESH.on_conflict_do_update(
+    index_elements=list(Key._fields),
+    set_={**{name: _FRESH.excluded[name] for name in _REVIVED}, "tries": 0, "error": None},
+    where=or_(inbox.c.state == "dead", inbox.c.state == "discarded"),
+)
+
 
 def add(tx: Transaction, arrivals: Sequence[Arrival], *, received: datetime, audit: AuditEvent) -> dict[Key, datetime]:
     """Keep messages that are not there yet; return when each was first received. Idempotent."""
@@ -119,21 +127,13 @@ def add_for_now(
     fresh = {arrival.key: arrival for arrival in arrivals}
     if not fresh:
         return []
-    statement = insert(inbox)
-    again = {name: statement.excluded[name] for name in ("raw", "state", "received_at", "next_try_at", "finished_at")}
-    tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=list(Key._fields),
-            set_={**again, "tries": 0, "error": None},
-            where=or_(inbox.c.state == "dead", inbox.c.state == "discarded"),
-        ),
-        [{**_row(arrival, received), "next_try_at": due} for _, arrival in sorted(fresh.items())],
-    )
-    query = select(inbox.c.content_hash, *_WAITING).where(inbox.c.state == "waiting")
+    rows = [{**_row(arrival, received), "next_try_at": due} for _, arrival in sorted(fresh.items())]
+    tx.execute(_ADD_OR_REVIVE, arrays(_COLUMNS, rows))
+    query = select(*_WAITING).where(inbox.c.state == "waiting")
     query = query.where(inbox.c.sender.in_({key.sender for key in fresh}))
     query = query.where(inbox.c.content_hash.in_([key.content_hash for key in fresh])).order_by(inbox.c.id)
     audit_trail.write(tx, audit)
-    return [Waiting(*row[1:]) for row in tx.execute(query)]
+    return [Waiting(*row) for row in tx.execute(query)]
 
 
 def has_due(tx: Transaction, *, now: datetime) -> bool:
