@@ -27,6 +27,8 @@ HARMLESS = {
     "iit.ingest.sources": {"Survey"},
     "iit.services.champion": {"Serving", "Champion", "_Loaded"},
     "iit.services.intake": {"Rejection", "IntakeSummary"},
+    "iit.ingest.fhir.codes": {"Meaning"},
+    "iit.ingest.fhir.map": {"FhirMapper"},
     "iit.ingest.hl7.codes": {"Question"},
     "iit.ingest.hl7.header": {"Rules", "Sender"},
     "iit.ingest.hl7.map": {"Mapper"},

@@ -50,7 +50,7 @@ class Reply(NamedTuple):
     headers: dict[str, str]
 
     def __repr__(self) -> str:
-        return f"Reply({self.status})"
+        return "Reply()"
 
 
 class _Unit(NamedTuple):

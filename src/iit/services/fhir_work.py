@@ -35,6 +35,9 @@ class Done(NamedTuple):
     location: str | None
     version: int | None
 
+    def __repr__(self) -> str:
+        return "Done()"
+
 
 class Share(NamedTuple):
     """What a body tells of one person: what would change, and the places of the entries that tell it."""

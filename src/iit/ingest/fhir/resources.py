@@ -279,6 +279,9 @@ _MISFIT: Final = re.compile(r"(?s)Expected `([a-z| ]+)`.*?(?: - at `\$\.?([\w.\[
 class _Head(msgspec.Struct, rename="camel"):
     resource_type: str = ""
 
+    def __repr__(self) -> str:
+        return "_Head()"
+
 
 _HEAD: Final = msgspec.json.Decoder(_Head)
 _BUNDLE: Final = msgspec.json.Decoder(Bundle)

@@ -33,6 +33,9 @@ class Issue(NamedTuple):
     text: str
     expression: str | None = None
 
+    def __repr__(self) -> str:
+        return "Issue()"
+
 
 class EntryResponse(NamedTuple):
     """What became of an entry.
@@ -50,7 +53,7 @@ class EntryResponse(NamedTuple):
     issues: tuple[Issue, ...]
 
     def __repr__(self) -> str:
-        return f"EntryResponse({self.status})"
+        return "EntryResponse()"
 
 
 def issue_of(error: ServiceError, place: str | None = None) -> Issue:
