@@ -13,6 +13,8 @@ from iit.domain.audit import COLUMNS, EventType, Purpose
 from iit.features.dictionary import as_markdown
 from iit.web.pages import add_pages
 
+from operate_pages import health_page  # isort: skip - lies beside this file
+
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 
 
@@ -86,6 +88,7 @@ PAGES = {
     "settings.md": settings_page,
     "access.md": access_page,
     "audit.md": audit_page,
+    "../operate/health.md": health_page,
 }
 
 

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from iit.api.app import create_app
 from iit.bootstrap import service
+from iit.bootstrap.health import make_local_token
 from iit.config import load_settings
 from iit.telemetry import configure_logging
 from iit.web.pages import add_pages
@@ -17,6 +18,7 @@ def create() -> FastAPI:
     configure_logging(level=settings.log_level, file=settings.log_file)
     stack = ExitStack()
     running = stack.enter_context(service(settings))
+    make_local_token(settings)
     running.audit.note_start(sorted(settings.model_fields_set))
     stack.enter_context(running.inbox.working())
     running.predictor.warm()

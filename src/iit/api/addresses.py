@@ -1,11 +1,15 @@
 """Where a request really comes from. What a proxy says counts only if the configuration trusts the proxy."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final
 
 from starlette.types import Scope
 
 Networks = Sequence[IPv4Network | IPv6Network]
+
+_LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+_FORWARDED: Final = (b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip")
 
 
 def take_forwarded(scope: Scope, trusted: Networks) -> None:
@@ -22,6 +26,19 @@ def take_forwarded(scope: Scope, trusted: Networks) -> None:
         scope["client"] = (strangers[-1], 0)
     if _values(scope, b"x-forwarded-proto")[-1:] == ["https"]:
         scope["scheme"] = "https"
+
+
+def is_from_here(scope: Scope) -> bool:
+    """Tell whether a request comes from a program on this machine, and not through a proxy on it.
+
+    The name it asks for must be this machine's own too: a page in a browser here cannot have another site's name lead
+    to this machine and ask in its place.
+    """
+    peer = scope.get("client")
+    if peer is None or not _is_in(peer[0], _LOOPBACK) or any(_values(scope, name) for name in _FORWARDED):
+        return False
+    host = "".join(_values(scope, b"host")).rsplit(":", 1)[0].strip("[]")
+    return host == "localhost" or _is_in(host, _LOOPBACK)
 
 
 def _values(scope: Scope, name: bytes) -> list[str]:

@@ -1,9 +1,9 @@
-"""`/health` and `/metrics`: for load balancers, supervisors and Prometheus; no key needed, nothing of patients told."""
+"""`/health` and `/metrics`: for load balancers, supervisors, operators and Prometheus; nothing of patients is told."""
 
-import time
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
@@ -12,43 +12,66 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from iit import __version__
 from iit.api.dependencies import ServiceDep
 from iit.api.gauges import exposition
-from iit.api.rules import PUBLIC, may
+from iit.api.local import anybody_and_more, may_here
+from iit.api.rules import PUBLIC
 from iit.bootstrap import Service
 from iit.domain.access import Action, Principal
-from iit.domain.errors import ServiceError, Unavailable
-from iit.store import backups, migrate
+from iit.domain.errors import Unavailable
+from iit.ops.health.run import Standing, State
+from iit.store import backups
 from iit.telemetry import backup_age_seconds
 
 router = APIRouter(tags=["health"])
 
 _STATE = {"application/json": {"schema": {"type": "object", "required": ["status"]}}}
-_STATES: dict[int | str, dict[str, Any]] = {503: {"description": "Something is away", "content": _STATE}}
+_STATES: dict[int | str, dict[str, Any]] = {503: {"description": "Something it cannot answer without is away",
+                                                  "content": _STATE}}  # fmt: skip
+_WORDS: Final = {State.OK: "ok", State.DEGRADED: "degraded", State.FAILING: "unavailable"}
+_own_threads = CapacityLimiter(4)
+"""Health is answered while every other thread is busy."""
 
 
 @router.get("/health/live", dependencies=[PUBLIC])
-def live() -> dict[str, str]:
+async def live() -> dict[str, str]:
     """Tell that the process answers. Does not ask any dependency, so an outage of one restarts nothing."""
     return {"status": "live"}
 
 
 @router.get("/health/ready", dependencies=[PUBLIC], responses=_STATES)
-def ready(service: ServiceDep) -> Response:
+async def ready(service: ServiceDep) -> Response:
     """Tell whether requests can be answered: database, schema and model. 503 if not."""
-    checks = _checks(service)
-    return _answer({name: check["status"] for name, check in checks.items()}, checks)
+    standing = await to_thread.run_sync(service.health.ready, limiter=_own_threads)
+    return _answer(standing, {one.check.name: one.outcome.state for one in standing.told})
 
 
 @router.get("/health", dependencies=[PUBLIC], responses=_STATES)
-def health(service: ServiceDep) -> Response:
-    """Tell the state in one word, as `/health/ready` does."""
-    return _answer({"version": __version__}, _checks(service))
+async def health(service: ServiceDep) -> Response:
+    """Tell the state in one word, as `/health/ready` does, and the version."""
+    standing = await to_thread.run_sync(service.health.ready, limiter=_own_threads)
+    return _answer(standing, {"version": __version__})
 
 
 @router.get("/health/detailed", responses=_STATES)
-def detailed(service: ServiceDep, _who: Annotated[Principal, may(Action.READ_HEALTH)]) -> Response:
-    """Tell the state of each dependency with the time it took and the reason."""
-    checks = _checks(service)
-    return _answer({"version": __version__, "checks": checks}, checks)
+async def detailed(service: ServiceDep, _who: Annotated[Principal, may_here(Action.READ_HEALTH)]) -> Response:
+    """Tell how each part is, with the time it took to find out, the reason and the next step."""
+    standing = await to_thread.run_sync(service.health.detailed, limiter=_own_threads)
+    return _answer(standing, _details(standing))
+
+
+@router.get("/health/check", responses=_STATES)
+@router.post("/health/check", responses=_STATES)
+async def check(
+    service: ServiceDep, who: Annotated[Principal | None, anybody_and_more(Action.READ_HEALTH)]
+) -> Response:
+    """Look at everything: the database is written and read back, the model tested, clocks and audit trail compared.
+
+    Without the right `health:read` (or this machine's token) only the state is told, at most 10 seconds old.
+    """
+    if who is None:
+        standing = await to_thread.run_sync(service.health.lately, limiter=_own_threads)
+        return _answer(standing, {})
+    standing = await to_thread.run_sync(service.health.deep, limiter=_own_threads)
+    return _answer(standing, _details(standing))
 
 
 @router.get("/metrics", dependencies=[PUBLIC], response_class=PlainTextResponse)
@@ -71,25 +94,15 @@ def _tell_backup_age(service: Service) -> None:
             backup_age_seconds.labels(kind).set((service.now() - finished_at).total_seconds())
 
 
-def _checks(service: Service) -> dict[str, dict[str, Any]]:
-    def database() -> None:
-        with service.database.transaction() as tx:
-            migrate.check(tx)
-
-    return {"database": _timed(database), "model": _timed(service.champion.current)}
+def _details(standing: Standing) -> dict[str, Any]:
+    return {"version": __version__, "checks": {one.check.name: one.as_json() for one in standing.told}}
 
 
-def _timed(check: Any) -> dict[str, Any]:
-    began = time.perf_counter()
-    try:
-        check()
-    except ServiceError as error:
-        return {"status": "failing", "reason": error.reason, "ms": round(1000 * (time.perf_counter() - began), 1)}
-    return {"status": "ok", "ms": round(1000 * (time.perf_counter() - began), 1)}
-
-
-def _answer(body: dict[str, Any], checks: dict[str, dict[str, Any]]) -> Response:
-    well = all(check["status"] == "ok" for check in checks.values())
-    status = {"status": "ok" if well else "unavailable"}
-    headers = None if well else {"Retry-After": "5"}
-    return JSONResponse({**status, **body}, status_code=200 if well else 503, headers=headers)
+def _answer(standing: Standing, body: dict[str, Any]) -> Response:
+    """Return the state and more of it: 503 where the service cannot answer requests."""
+    is_away = standing.state == State.FAILING
+    return JSONResponse(
+        {"status": _WORDS[standing.state], **body},
+        status_code=503 if is_away else 200,
+        headers={"Retry-After": "5"} if is_away else None,
+    )

@@ -17,8 +17,8 @@ from iit.domain.access import Action, Credential, Principal
 from iit.domain.errors import NotAuthenticated
 from iit.services.access import Access, Shown
 
-_key = APIKeyHeader(name="X-API-Key", auto_error=False)
-_bearer = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", refreshUrl="/api/v1/auth/refresh", auto_error=False)
+key_scheme = APIKeyHeader(name="X-API-Key", auto_error=False)
+bearer_scheme = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", refreshUrl="/api/v1/auth/refresh", auto_error=False)
 
 PUBLIC_PATHS: Final = frozenset({"/openapi.json", "/docs", "/docs/oauth2-redirect", "/static"})
 """What the framework serves by itself: the description of the API and the pages' style sheet."""
@@ -53,8 +53,8 @@ class May(Rule):
     async def __call__(
         self,
         request: Request,
-        key: Annotated[str | None, Security(_key)] = None,
-        bearer: Annotated[str | None, Security(_bearer)] = None,
+        key: Annotated[str | None, Security(key_scheme)] = None,
+        bearer: Annotated[str | None, Security(bearer_scheme)] = None,
     ) -> Principal:
         """Return who is asking.
 

@@ -14,12 +14,14 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from iit.bootstrap.fhir import exchange
+from iit.bootstrap.health import open_health
 from iit.bootstrap.secrets import audit_keys, secrets_of
 from iit.config import Settings
 from iit.domain.errors import InvalidInput
 from iit.features.registry import FEATURE_NAMES
 from iit.ingest.hl7.header import Rules, Sender, facility_table
 from iit.ingest.hl7.map import Mapper, mapper
+from iit.ops.health.run import Health
 from iit.services.access import Access, open_access
 from iit.services.analytics import Analytics
 from iit.services.audit import Audit
@@ -78,6 +80,7 @@ class Service:
     monitoring: Monitoring
     analytics: Analytics
     gauges: Gauges
+    health: Health
     metrics_folder: Path | None = None
 
     def now(self) -> datetime:
@@ -138,6 +141,7 @@ def assemble(settings: Settings, database: Database) -> Service:
     identities = Identities(secrets_of(settings).oldest)
     fhir = exchange(settings, database, identities, lambda: datetime.now(zone))
     training = Training(database, settings.models_folder, lambda: datetime.now(zone))
+    audit = trail(settings, database)
     shadow = Shadow(database, settings.models_folder)
     outcomes = Outcomes(database, lambda: _today(zone))
     scoring = Scoring(database, champion, shadow, lambda: _today(zone))
@@ -153,7 +157,7 @@ def assemble(settings: Settings, database: Database) -> Service:
             session_lasts=timedelta(hours=settings.session_hours),
             session_idle=timedelta(minutes=settings.session_idle_minutes),
         ),
-        audit=trail(settings, database),
+        audit=audit,
         limits=open_limits(_redis_url(settings), time.time),
         intake=Intake(database, zone),
         inbox=Inbox(
@@ -175,6 +179,7 @@ def assemble(settings: Settings, database: Database) -> Service:
         monitoring=Monitoring(database, settings.models_folder, outcomes, lambda: _today(zone)),
         analytics=Analytics(database, settings.models_folder),
         gauges=Gauges(database, settings.models_folder, time.monotonic),
+        health=open_health(settings, database, champion, audit, lambda: datetime.now(zone)),
         metrics_folder=_metrics_folder(),
     )
 

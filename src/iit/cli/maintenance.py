@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from iit.bootstrap.health import disks_of
 from iit.bootstrap.serving import trail
 from iit.bootstrap.upkeep import clock, open_vault, owned_database, pager, task_log
 from iit.cli.shared import Json, operator, say, tell, warn
@@ -37,7 +38,7 @@ def daily(dry_run: DryRun = False) -> None:
         return
     with task_log(settings, "maintenance daily", operator().name, warn) as detail:
         with owned_database(settings) as (database, _):
-            figures, wrong = upkeep.daily(database, now=clock(settings), disks=_disks(settings))
+            figures, wrong = upkeep.daily(database, now=clock(settings), disks=disks_of(settings))
         detail.update(figures)
         if settings.pagerduty_routing_key is not None:
             try:
@@ -171,12 +172,3 @@ def _vault(settings: Settings) -> Vault | None:
     except NotFound:
         warn("no backup was ever made: there is no key")
         return None
-
-
-def _disks(settings: Settings) -> upkeep.DiskLimits:
-    folders = [settings.data_dir]
-    if settings.wal_archive_dir is not None:
-        folders.append(settings.wal_archive_dir)
-    if not settings.backup_address.startswith("s3://"):
-        folders.append(Path(settings.backup_address))
-    return upkeep.DiskLimits(folders=folders, percent=settings.disk_warn_percent)

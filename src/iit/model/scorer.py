@@ -35,6 +35,16 @@ class AnyScorer(ABC):
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return risks in (0, 1) of (n, 98) features; NaN is unknown."""
 
+    def self_test(self) -> None:
+        """Score somebody of whom nothing is known.
+
+        Raises:
+            InvalidInput: what comes out is no risk.
+        """
+        (risk,) = self.score(np.full((1, len(FEATURE_NAMES)), np.nan, np.float32))
+        if not 0 < risk < 1:
+            raise InvalidInput(f"model {self.version}: the self-test gives no risk", place="model")
+
     @abstractmethod
     def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return exact contributions in log-odds, (n, 99): the last is the base value; a row sums to its raw score."""
@@ -67,7 +77,7 @@ class Scorer(AnyScorer):
             raise InvalidInput(f"model {bundle.version}: {cause.reason}", place=f"model.txt {cause.place}") from cause
         if self._trees.feature_names != FEATURE_NAMES:
             raise InvalidInput(f"model {bundle.version}: made for other features", place="model")
-        self._self_test(bundle.manifest.get("self_test"))
+        self.self_test()
 
     def raw(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return raw scores in log-odds of (n, 98) features."""
@@ -81,7 +91,13 @@ class Scorer(AnyScorer):
         """Return Shapley values of the raw score (`iit.model.contributions`)."""
         return contributions(self._trees, features)
 
-    def _self_test(self, cases: Any) -> None:
+    def self_test(self) -> None:
+        """Score the rows that the bundle keeps for this.
+
+        Raises:
+            InvalidInput: there are none, or the risks are not those of the training.
+        """
+        cases: Any = self.bundle.manifest.get("self_test")
         try:
             rows = [[np.nan if value is None else float(value) for value in row] for row in cases["features"]]
             features, risks = np.array(rows, np.float32), np.array(cases["risks"], np.float64)

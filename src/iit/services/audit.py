@@ -87,15 +87,28 @@ class Audit:
             Conflict: the trail no longer holds the row of the last anchor: nothing is written.
             Unavailable: the database or the folder of anchors cannot be used.
         """
+        before, head = self._end()
+        if head.seq == (before.seq if before is not None else 0):
+            return None
+        return self.anchors.add(self.now().date(), head.seq, head.hash)
+
+    def check_anchor(self) -> Anchor | None:
+        """Return the last anchor, which the trail still holds; None if there is none.
+
+        Raises:
+            Conflict: the trail no longer holds it. Unavailable: as `anchor`.
+        """
+        return self._end()[0]
+
+    def _end(self) -> tuple[Anchor | None, Head]:
+        """Return the last anchor and where the trail ends, which must go on from it."""
         before = self.anchors.latest()
         with self.database.transaction() as tx:
             head = audit_store.head(tx)
             fits = before is None or _fits(tx, before)
         if head is None or not fits:
             raise Conflict("the trail does not go on from its last anchor: see `iit audit verify`", place="audit trail")
-        if head.seq == (before.seq if before is not None else 0):
-            return None
-        return self.anchors.add(self.now().date(), head.seq, head.hash)
+        return before, head
 
     def anchor_daily(self) -> None:
         """Write an anchor if today has none yet. A trail in doubt is told of in the log and stops nothing."""

@@ -9,6 +9,7 @@ import psycopg
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
 
 from iit.domain.errors import Conflict, InvalidInput, ServiceError, Unavailable
 from iit.store import chain
@@ -74,6 +75,13 @@ class Database:
         """
         with self.transaction() as tx:
             tx.execute(text("SELECT 1"))
+
+    def connections(self) -> dict[str, float]:
+        """Return how many connections of the pool are in use and how many there may be."""
+        pool = self.engine.pool
+        if not isinstance(pool, QueuePool):
+            return {}
+        return {"in_use": pool.checkedout(), "most": pool.size() + pool._max_overflow}
 
     def close(self) -> None:
         """Close all connections."""

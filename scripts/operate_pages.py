@@ -1,0 +1,43 @@
+"""Pages for operators that follow from the checks' own texts."""
+
+from iit.ops.health.checks import CHECKS
+from iit.ops.health.run import DEEP_LIMIT_SECONDS, LIMIT_SECONDS
+
+_HEALTH = f"""# Health
+
+Generated from `iit.ops.health.checks`. All routes, the report and this page come from one list of checks. Checks run
+at once, each at most once at a time, and are given up on after {LIMIT_SECONDS:.0f} seconds (deep ones after \
+{DEEP_LIMIT_SECONDS:.0f}): an answer about health never hangs.
+
+| route | tells | who may ask |
+|---|---|---|
+| `GET /health/live` | that the process answers; asks nothing else: for liveness probes | everybody |
+| `GET /health/ready` | whether requests can be answered (critical checks): for load balancers | everybody |
+| `GET /health` | the same in one word, and the version | everybody |
+| `GET /health/detailed` | each check that is cheap, with time, reason and next step | `health:read` or local token |
+| `GET`, `POST /health/check` | all checks, the deep ones too | as before; others get one word |
+
+`status` is `ok`, `degraded` (it answers, and somebody should look), or `unavailable` with HTTP status 503 and
+`Retry-After`. Only a critical check makes the service `unavailable`.
+
+Whoever shows no right gets from `/health/check` one word that is at most 10 seconds old. The local token lies in the
+data folder (`local_token`, mode 0600), is made when the service starts, and works while the database and with it every
+key is away. It counts only for a program on the same machine, and only for health:
+
+```sh
+curl -s -H "X-API-Key: $(cat ~/.local/share/iit-ml-service/local_token)" http://localhost:8000/health/detailed
+curl -fsS -X POST http://localhost:8000/health/check   # one word; the exit code tells whether it can answer
+```
+
+## What each check means, and the next step
+
+"""
+
+
+def health_page() -> str:
+    """Return the page on health."""
+    lines = ["| check | well means | critical | deep | next step when it fails |", "|---|---|---|---|---|"]
+    for one in CHECKS:
+        marks = ["yes" if one.is_critical else "", "yes" if one.is_deep else ""]
+        lines.append(f"| `{one.name}` | {one.looks_at} | {' | '.join(marks)} | {one.next_step} |")
+    return _HEALTH + "\n".join(lines) + "\n"
