@@ -22,6 +22,8 @@ FILLED = {
     "version": "v0.1",
     "key_id": "nothing",
     "job_id": "00000000-0000-4000-8000-000000000000",
+    "kind": "Observation",
+    "resource_id": "nothing",
     "batch_id": "00000000-0000-4000-8000-000000000000",
 }
 

@@ -1,6 +1,6 @@
 """`POST /fhir`: stored before it is answered, merged with the answer, each resource once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -256,9 +256,25 @@ def test_resources_need_a_key(api: TestClient) -> None:
     assert (answer.status_code, answer.json()["resourceType"]) == (401, "OperationOutcome")
 
 
-def test_the_statement_tells_of_the_routes_that_are_there(api: TestClient, key_of: Callable[[Role], str]) -> None:
-    answer = api.get("/fhir/metadata", headers={"X-API-Key": ""})
-    assert answer.status_code == 200
-    (rest,) = answer.json()["rest"]
-    for one in rest["resource"]:
-        assert one["type"]
+def test_resources_are_made_by_the_route_of_their_type(api: TestClient, service: Service) -> None:
+    assert api.put(f"/fhir/Patient/{an_id('one')}", content=encoded(a_patient())).status_code == 201
+    bare = {key: value for key, value in an_observation().items() if key != "id"}
+    header = {"If-None-Exist": "identifier=urn:lab|9"}
+    assert api.post("/fhir/Observation", content=encoded(bare), headers=header).status_code == 201
+    assert api.post("/fhir/Observation", content=encoded(bare), headers=header).status_code == 200
+    assert rows(service, "SELECT count(*) FROM events WHERE code = 'VIRAL_LOAD'") == [(1,)]
+
+
+def test_a_route_takes_its_own_type_only(api: TestClient) -> None:
+    assert api.post("/fhir/Observation", content=encoded(a_patient())).status_code == 422
+    assert api.put("/fhir/Patient/other", content=encoded(a_patient())).status_code == 422
+    assert api.put(f"/fhir/Group/{an_id('one')}", content=encoded(a_patient())).status_code == 422
+
+
+def test_an_update_of_a_version_that_passed_is_refused(api: TestClient) -> None:
+    sent(api, a_bundle(a_patient(), an_observation()))
+    path = f"/fhir/Observation/{an_observation()['id']}"
+    again = an_observation(value=70, meta={"lastUpdated": "2024-02-01T00:00:00Z"})
+    assert api.put(path, content=encoded(again), headers={"If-Match": 'W/"1"'}).status_code == 412
+    etag = api.put(path, content=encoded(an_observation())).headers["etag"]
+    assert api.put(path, content=encoded(again), headers={"If-Match": etag}).status_code == 200

@@ -8,7 +8,20 @@ from anyio.abc import TaskStatus
 from fastapi import FastAPI
 
 from iit import __version__
-from iit.api import analytics, fhir, health, hl7, jobs, keys, models, patients, predictions, problems, tokens
+from iit.api import (
+    analytics,
+    fhir,
+    fhir_answers,
+    health,
+    hl7,
+    jobs,
+    keys,
+    models,
+    patients,
+    predictions,
+    problems,
+    tokens,
+)
 from iit.api.middleware import Surroundings
 from iit.api.rules import check_rules
 from iit.bootstrap import Service
@@ -17,7 +30,8 @@ from iit.services.perimeter import REFRESH_SECONDS, Perimeter
 
 def add_routes(app: FastAPI) -> None:
     """Add the routes of the API to an application."""
-    app.include_router(fhir.router, responses=problems.OUTCOMES)
+    for module in (fhir, fhir_answers):
+        app.include_router(module.router, responses=problems.OUTCOMES)
     for module in (predictions, patients, models, jobs, analytics, hl7, tokens, keys, health):
         app.include_router(module.router, responses=problems.PROBLEMS)
 

@@ -1,8 +1,9 @@
 """`/fhir`: FHIR R4 over HTTP."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -11,9 +12,22 @@ from iit.api.dependencies import ServiceDep
 from iit.api.rules import PUBLIC, may
 from iit.domain.access import Action, Principal
 from iit.ingest.fhir.capability import MEDIA_TYPE, capability_statement
+from iit.ingest.fhir.resources import Request as Wish
 from iit.services.fhir import Reply
 
 router = APIRouter(prefix="/fhir", tags=["fhir"])
+
+
+class Kind(StrEnum):
+    """Resources that are taken in, for the description of the routes; a test holds it to those that are mapped."""
+
+    APPOINTMENT = "Appointment"
+    ENCOUNTER = "Encounter"
+    EPISODE_OF_CARE = "EpisodeOfCare"
+    MEDICATION_DISPENSE = "MedicationDispense"
+    OBSERVATION = "Observation"
+    PATIENT = "Patient"
+
 
 Sender = Annotated[Principal, may(Action.EXCHANGE_MESSAGES)]
 
@@ -42,6 +56,10 @@ class FhirResponse(JSONResponse):
 _TAKEN = resource_answers(200, 201, 202, 412, what="A Bundle of responses, or an OperationOutcome.")
 
 
+def _named(kind: Kind, resource_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9.-]{1,64}$")]) -> str:
+    return f"{kind.value}/{resource_id}"
+
+
 @router.get(
     "/metadata",
     dependencies=[PUBLIC],
@@ -64,6 +82,34 @@ async def receive_resources(
     """
     data = await request.body()
     reply = await run_in_threadpool(service.fhir.receive, data, who=who, is_strict=validate == "strict")
+    return answered(reply)
+
+
+@router.post("/{kind}", openapi_extra=_BODY, response_class=Response, responses=_TAKEN)
+async def create_resource(
+    request: Request,
+    service: ServiceDep,
+    who: Sender,
+    kind: Kind,
+    condition: Annotated[str | None, Header(alias="If-None-Exist", max_length=1000)] = None,
+) -> Response:
+    """Take a resource in, if it does not exist where a condition (`identifier=system|value`) is told."""
+    wish = Wish(method="POST", url=kind.value, if_none_exist=condition)
+    reply = await run_in_threadpool(service.fhir.receive, await request.body(), who=who, request=wish)
+    return answered(reply)
+
+
+@router.put("/{kind}/{resource_id}", openapi_extra=_BODY, response_class=Response, responses=_TAKEN)
+async def update_resource(
+    request: Request,
+    service: ServiceDep,
+    who: Sender,
+    named: Annotated[str, Depends(_named)],
+    version: Annotated[str | None, Header(alias="If-Match", max_length=100)] = None,
+) -> Response:
+    """Take a resource in under an id, if it has the version that is told here."""
+    wish = Wish(method="PUT", url=named, if_match=version)
+    reply = await run_in_threadpool(service.fhir.receive, await request.body(), who=who, request=wish)
     return answered(reply)
 
 

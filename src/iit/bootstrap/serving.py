@@ -24,6 +24,7 @@ from iit.ingest.hl7.map import Mapper, mapper
 from iit.ops.health.run import Health
 from iit.services.access import Access, open_access
 from iit.services.analytics import Analytics
+from iit.services.assessments import Assessments
 from iit.services.audit import Audit
 from iit.services.batches import Batches
 from iit.services.champion import Champion
@@ -65,6 +66,7 @@ class Service:
     intake: Intake
     inbox: Inbox
     fhir: Exchange
+    assessments: Assessments
     patients: Patients
     predictor: Predictor
     privacy: Privacy
@@ -164,6 +166,7 @@ def assemble(settings: Settings, database: Database) -> Service:
             database, _hl7_mapper(settings), identities, lambda: datetime.now(zone), {FHIR: fhir.merge_waiting}
         ),
         fhir=fhir,
+        assessments=Assessments(database),
         patients=Patients(database),
         predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone)),
         champion=champion,

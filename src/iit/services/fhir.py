@@ -14,7 +14,7 @@ from iit.domain.errors import NotAllowed, ServiceError, Unavailable
 from iit.ingest.fhir.bundle import BATCH, TRANSACTION, Contents, bundle_of, read_contents
 from iit.ingest.fhir.map import FhirMapper
 from iit.ingest.fhir.reading import Told
-from iit.ingest.fhir.resources import MAPPED
+from iit.ingest.fhir.resources import MAPPED, Request
 from iit.ingest.fhir.responses import (
     EntryResponse,
     Issue,
@@ -83,7 +83,7 @@ class Exchange:
     identities: Identities = field(repr=False)
     clock: Callable[[], datetime]
 
-    def receive(self, data: bytes, *, who: Principal, is_strict: bool = False) -> Reply:
+    def receive(self, data: bytes, *, who: Principal, is_strict: bool = False, request: Request | None = None) -> Reply:
         """Take a bundle or a single resource in and tell what became of it.
 
         A transaction counts as a whole or not at all; of other bundles each entry by itself. All that is taken is
@@ -93,13 +93,16 @@ class Exchange:
             data: the body, JSON.
             who: sends; a patient outside their scope is refused.
             is_strict: hold each resource to its full definition too.
+            request: what is to be done with the single resource that the body must be then.
 
         Raises:
             InvalidInput: the body is no resource, or a bundle of a type that is not read.
             Unavailable: it cannot be stored now; nothing of it is.
         """
         received = self.clock()
-        contents = read_contents(data)
+        contents = read_contents(data, request)
+        if request is not None:
+            data = bundle_of(contents.entries, BATCH, None)
         told = [_strictly(one) if is_strict else one for one in self.mapper.map(contents, received=received)]
         fates: list[_Fate] = [one.error for one in told]
         waiting = self._store(contents, told, fates, data, who, received)

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, desc, select, update
+from sqlalchemy import bindparam, desc, select, tuple_, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from iit.domain.access import Principal
@@ -124,6 +124,38 @@ def of_batch(tx: Transaction, batch: BatchFilter, *, after: str, limit: int) -> 
         query = query.join(patients, patients.c.patient_uuid == predictions.c.patient_uuid)
         query = query.where(patients.c.state_province == batch.state)
     return [PredictionRow(*row) for row in tx.execute(query)]
+
+
+class PredictionSearch(NamedTuple):
+    """Which predictions are looked for: of a patient or all, in bands or all, from day to day, both included."""
+
+    patient_uuid: str | None
+    bands: Sequence[str]
+    first_day: date | None
+    last_day: date | None
+
+    def __repr__(self) -> str:
+        return "PredictionSearch()"
+
+
+def search(
+    tx: Transaction, wanted: PredictionSearch, who: Principal, *, after: tuple[date, UUID] | None, limit: int
+) -> list[StoredPrediction]:
+    """Return predictions of patients that `who` may see, those of the latest days first, from behind `after` on."""
+    query = select(*_COLUMNS, predictions.c.created_at).where(predictions.c.patient_uuid.is_not(None))
+    query = query.where(predictions_for(who))
+    if wanted.patient_uuid is not None:
+        query = query.where(predictions.c.patient_uuid == wanted.patient_uuid)
+    if wanted.bands:
+        query = query.where(predictions.c.risk_band.in_(wanted.bands))
+    if wanted.first_day is not None:
+        query = query.where(predictions.c.as_of >= wanted.first_day)
+    if wanted.last_day is not None:
+        query = query.where(predictions.c.as_of <= wanted.last_day)
+    if after is not None:
+        query = query.where(tuple_(predictions.c.as_of, predictions.c.prediction_id) < after)
+    rows = tx.execute(query.order_by(desc(predictions.c.as_of), desc(predictions.c.prediction_id)).limit(limit))
+    return [StoredPrediction(PredictionRow(*row[:-1]), row[-1]) for row in rows]
 
 
 def of_patient(

@@ -155,6 +155,7 @@ predictions = Table(
     Index("idx_predictions_patient_model", "patient_uuid", "model_version"),
     Index("idx_predictions_patient_date", "patient_uuid", "created_at"),
     Index("idx_predictions_facility_as_of", "facility", "as_of"),
+    Index("idx_predictions_as_of", "as_of", "prediction_id"),
 )
 
 outcomes = Table(

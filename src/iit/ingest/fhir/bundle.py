@@ -83,8 +83,12 @@ class Target(NamedTuple):
         return "Target()"
 
 
-def read_contents(data: bytes) -> Contents:
+def read_contents(data: bytes, request: Request | None = None) -> Contents:
     """Return the entries of a body; what is wrong with one is told there.
+
+    Args:
+        data: the body.
+        request: what is to be done with the single resource that it must be then; None takes bundles too.
 
     Raises:
         InvalidInput: the body is no resource, or a bundle of a type that is not read.
@@ -92,8 +96,8 @@ def read_contents(data: bytes) -> Contents:
     if data[:3] == b"\xef\xbb\xbf":
         data = data[3:]
     kind = type_of(data, "")
-    if kind != "Bundle":
-        return Contents("", None, [_entry(kind, data, "", Request())])
+    if kind != "Bundle" or request is not None:
+        return Contents("", None, [_entry(kind, data, "", request or Request())])
     bundle = decode_bundle(data)
     if bundle.type not in KINDS:
         raise InvalidInput("must be a transaction, batch, collection, searchset or history", place="Bundle.type")

@@ -12,9 +12,11 @@ from iit.ingest.fhir.bundle import Directory
 from iit.ingest.fhir.codes import agents_in, drug_of
 from iit.ingest.fhir.reading import NO_VALUE, Reading
 from iit.ingest.fhir.resources import CodeableConcept, Dosage, Medication, MedicationDispense, Quantity, contained
-from iit.ingest.hl7.codes import is_treatment, regimen_of
+from iit.ingest.hl7 import codes as hl7_codes
+from iit.ingest.hl7.codes import regimen_of
 
 _PREVENTION: Final = re.compile(r"\b(prep|pep|prophylaxis)\b", re.ASCII | re.I)
+_COMBINATION: Final = "ARV"
 _DONE: Final = frozenset({"completed", "stopped", None})
 _NEVER: Final = frozenset({"declined"})
 _DAYS_IN: Final = {"d": 1.0, "day": 1.0, "days": 1.0, "wk": 7.0, "week": 7.0, "weeks": 7.0,
@@ -61,6 +63,11 @@ def _take(
     for part, value in (("quantity", implied), ("regimen", regimen_of(agents)), ("drug", drug)):
         if value is not None:
             reading.add(_PARTS[part], on, part=part, value=float(value))
+
+
+def is_treatment(agents: frozenset[str]) -> bool:
+    """Return whether drugs together treat HIV; those of ATC class J05AR do, whichever they are."""
+    return _COMBINATION in agents or hl7_codes.is_treatment(agents)
 
 
 def _medication(dispense: MedicationDispense, directory: Directory, reading: Reading) -> CodeableConcept:

@@ -8,11 +8,14 @@ from iit.domain.vocabulary import Kind
 from iit.ingest.fhir.bundle import Directory, Entry, base_of, target_of
 from iit.ingest.fhir.moments import birth_of
 from iit.ingest.fhir.reading import Reading, is_uuid
+from iit.ingest.fhir.resources import ContactPoint, Patient, Reference
 from iit.ingest.fhir.resources import Identifier as FhirIdentifier
-from iit.ingest.fhir.resources import Patient, Reference
 from iit.ingest.hl7.reading import Identifier
 from iit.ingest.nmrs.person import state_number
 from iit.ingest.nmrs.scalars import text as plain
+
+MASKED: Final = "masked"
+"""Why a phone number is not told that exists (FHIR's data-absent-reason)."""
 
 _MOST: Final = 20  # identifiers of one person
 _LONGEST: Final = 200
@@ -80,8 +83,8 @@ def take_person(patient: Patient, reading: Reading) -> None:
         reading.add_person(Kind.SEX, sex)
     _take_home(patient, reading)
     if patient.telecom is not None:
-        phones = [one.value for one in patient.telecom if one.system in _PHONES and one.use != "old"]
-        reading.add_person(Kind.PHONE, float(any(phones)))
+        phones = [one for one in patient.telecom if one.system in _PHONES and one.use != "old"]
+        reading.add_person(Kind.PHONE, float(any(_is_there(one) for one in phones)))
     _take_death(patient, reading)
 
 
@@ -118,6 +121,12 @@ def _take_death(patient: Patient, reading: Reading) -> None:
         reading.add_death(None)
     elif patient.deceased_boolean or patient.deceased_date_time:
         reading.add_death(reading.moment(patient.deceased_date_time) or reading.at)
+
+
+def _is_there(phone: ContactPoint) -> bool:
+    """Return whether there is a number, be it told or kept back."""
+    hidden = [] if phone.hidden_value is None else phone.hidden_value.extension
+    return bool(phone.value) or any(one.value_code == MASKED for one in hidden)
 
 
 def _by_id(entry: Entry, patient: Patient, facility: str | None) -> Identifier | None:

@@ -91,12 +91,26 @@ class Address(Element):
     state: str | None = None
 
 
+class Extension(Element):
+    """More than an element tells itself."""
+
+    url: str | None = None
+    value_code: str | None = None
+
+
+class Hidden(Element):
+    """What stands in the place of a value that is not told."""
+
+    extension: list[Extension] = []
+
+
 class ContactPoint(Element):
     """How somebody can be reached; the number itself is only looked at for being there."""
 
     system: str | None = None
     value: str | None = None
     use: str | None = None
+    hidden_value: Hidden | None = msgspec.field(default=None, name="_value")
 
 
 class Link(Element):

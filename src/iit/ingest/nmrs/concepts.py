@@ -107,6 +107,15 @@ def concept_known(number: int | None, name: str) -> Concept | None:
     return found or _concept_named(name)
 
 
+def concepts_in_order() -> list[tuple[int | None, str, Concept]]:
+    """Return id, first name and meaning of each concept, in the order of the table."""
+    answers = _table("answers.csv")
+    return [
+        (int(row["concept_id"]) if row["concept_id"] else None, row["names"].split("|")[0], _concept(row, answers))
+        for row in _table("concepts.csv")
+    ]
+
+
 def form_of(form_id: Scalar, encounter_type: Scalar, name: Scalar) -> Form:
     """Return what a form is for: by its id, else by the encounter's type, else by its name."""
     known = _FORM_BY_ID.get(row_number(form_id) or 0) or _FORM_BY_TYPE.get(row_number(encounter_type) or 0)
