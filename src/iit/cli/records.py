@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -11,11 +11,13 @@ from typing import Annotated, TextIO
 
 import typer
 
+from iit.bootstrap import Service
 from iit.cli.messages import import_messages
 from iit.cli.shared import Json, operator, progress_bar, running, say, tell
 from iit.domain.errors import InvalidInput, NotFound
 from iit.ingest.sources import SourceDocument, documents, survey
 from iit.services import contexts
+from iit.services.fhir_intake import FhirIntake
 from iit.services.intake import IntakeSummary, Rejection
 from iit.services.truths import keep_truths
 from iit.synth import DEFAULT_UNTIL, SHIFTS, named_shift, write_cohort
@@ -25,6 +27,7 @@ class SourceForm(StrEnum):
     """Forms of records that can be imported."""
 
     NMRS = "nmrs"
+    FHIR = "fhir"
     HL7 = "hl7"
 
 
@@ -33,6 +36,21 @@ class CohortForm(StrEnum):
 
     NMRS = "nmrs"
     FHIR = "fhir"
+
+
+Followed = Callable[[], Iterator[SourceDocument]]
+OnRejected = Callable[[SourceDocument, Rejection], None]
+
+
+def _take_documents(service: Service, followed: Followed, on_rejected: OnRejected) -> IntakeSummary:
+    return service.intake.take(followed(), who=operator(), on_rejected=on_rejected)
+
+
+def _take_resources(service: Service, followed: Followed, on_rejected: OnRejected) -> IntakeSummary:
+    return FhirIntake(service.fhir, operator(), on_rejected).take(followed)
+
+
+_TAKE = {SourceForm.NMRS: _take_documents, SourceForm.FHIR: _take_resources}
 
 
 def import_records(
@@ -60,20 +78,21 @@ def import_records(
                 bar.update(task, completed=document.bytes_done)
                 yield document
 
-        summary = service.intake.take(followed(), who=operator(), on_rejected=rejected.add)
+        summary = _TAKE[source](service, followed, rejected.add)
         n_truths = sum(keep_truths(service.database, path) for path in paths if path.is_dir())
         if summary.n_added or summary.n_updated or summary.n_removed:
             contexts.refresh(service.database)
     if as_json:
         tell(summary.as_dict() | {"files": found.n_files, "ignored_files": found.n_ignored, "source": source})
     else:
-        _print(summary, found.n_files, found.n_ignored, n_truths, errors)
+        what = "resources" if source is SourceForm.FHIR else "documents"
+        say(f"{summary.n_read} {what} in {found.n_files} files")
+        _print(summary, found.n_ignored, n_truths, errors)
     if summary.n_read and summary.n_rejected == summary.n_read:
         raise InvalidInput("every document was rejected", place="import")
 
 
-def _print(summary: IntakeSummary, n_files: int, n_ignored: int, n_truths: int, errors: Path | None) -> None:
-    say(f"{summary.n_read} documents in {n_files} files")
+def _print(summary: IntakeSummary, n_ignored: int, n_truths: int, errors: Path | None) -> None:
     for label, number in (
         ("added", summary.n_added),
         ("updated", summary.n_updated),

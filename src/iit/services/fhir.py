@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import NotAllowed, ServiceError, Unavailable
-from iit.ingest.fhir.bundle import BATCH, TRANSACTION, Contents, bundle_of, read_contents
+from iit.ingest.fhir.bundle import BATCH, TRANSACTION, Contents, Entry, bundle_of, read_contents
 from iit.ingest.fhir.map import FhirMapper
 from iit.ingest.fhir.reading import Told
 from iit.ingest.fhir.resources import MAPPED, Request
@@ -63,7 +63,7 @@ class _Unit(NamedTuple):
         return f"_Unit({len(self.places)} entries)"
 
 
-_Fate = Done | ServiceError | None
+Fate = Done | ServiceError | None
 """What became of an entry; None while it is stored and not worked on yet."""
 
 
@@ -99,17 +99,42 @@ class Exchange:
             InvalidInput: the body is no resource, or a bundle of a type that is not read.
             Unavailable: it cannot be stored now; nothing of it is.
         """
-        received = self.clock()
         contents = read_contents(data, request)
         if request is not None:
             data = bundle_of(contents.entries, BATCH, None)
-        told = [_strictly(one) if is_strict else one for one in self.mapper.map(contents, received=received)]
-        fates: list[_Fate] = [one.error for one in told]
+        told, fates = self.take(contents, data, who=who, is_strict=is_strict)
+        return _reply(contents.type, told, fates)
+
+    def take(
+        self,
+        contents: Contents,
+        data: bytes,
+        *,
+        who: Principal,
+        is_strict: bool = False,
+        beside: Sequence[Entry] = (),
+    ) -> tuple[list[Told], list[Fate]]:
+        """Take entries in as `receive` does; return what each says and what became of it.
+
+        Args:
+            contents: the entries.
+            data: the body that is stored of a transaction or a single resource.
+            who: sends.
+            is_strict: hold each resource to its full definition too.
+            beside: other resources that entries may refer to.
+
+        Raises:
+            Unavailable: it cannot be stored now; nothing of it is.
+        """
+        received = self.clock()
+        mapped = self.mapper.map(contents, received=received, beside=beside)
+        told = [_strictly(one) if is_strict else one for one in mapped]
+        fates: list[Fate] = [one.error for one in told]
         waiting = self._store(contents, told, fates, data, who, received)
         if waiting:
             self._work(contents.type, told, fates, waiting, who.name)
         _count(told, fates)
-        return _reply(contents.type, told, fates)
+        return told, fates
 
     def merge_waiting(self, tx: Transaction, message: Waiting) -> None:
         """Merge what the request that stored it could not.
@@ -124,7 +149,7 @@ class Exchange:
                 raise fate
 
     def _store(
-        self, contents: Contents, told: list[Told], fates: list[_Fate], data: bytes, who: Principal, received: datetime
+        self, contents: Contents, told: list[Told], fates: list[Fate], data: bytes, who: Principal, received: datetime
     ) -> list[tuple[_Unit, Waiting | None]] | None:
         """Check what the database knows, store what can be taken; None where a transaction cannot."""
         refused: dict[int, str] = {}
@@ -149,7 +174,7 @@ class Exchange:
         by_raw = {bytes(one.raw): one for one in waiting}
         return None if is_refused else [(unit, by_raw.get(unit.arrival.raw)) for unit in units]
 
-    def _units(self, contents: Contents, told: list[Told], fates: list[_Fate], data: bytes, sender: str) -> list[_Unit]:
+    def _units(self, contents: Contents, told: list[Told], fates: list[Fate], data: bytes, sender: str) -> list[_Unit]:
         useful = [at for at, one in enumerate(told) if fates[at] is None and (one.facts or one.merged)]
         if contents.type in ("", TRANSACTION):
             groups = [useful] if useful else []
@@ -162,7 +187,7 @@ class Exchange:
         for places in groups:
             raw = data
             if contents.type not in ("", TRANSACTION):
-                raw = bundle_of([told[at].entry for at in places], BATCH, contents.timestamp)
+                raw = bundle_of(_with_what_they_need([told[at] for at in places]), BATCH, contents.timestamp)
             kind = "Bundle" if contents.type else told[places[0]].entry.kind
             key = Key(sender, "", hashlib.sha256(raw).digest())
             patient_key = self.identities.hash_of(told[places[0]].person[0])[:16]
@@ -173,12 +198,12 @@ class Exchange:
         self,
         kind: str,
         told: list[Told],
-        fates: list[_Fate],
+        fates: list[Fate],
         units: Sequence[tuple[_Unit, Waiting | None]],
         actor: str,
     ) -> None:
         """Merge the units, together if that goes well, else each alone; what fails for other reasons stays stored."""
-        merged: dict[int, _Fate] = {}
+        merged: dict[int, Fate] = {}
         try:
             with self.database.transaction() as tx:
                 for unit, message in units:
@@ -197,7 +222,7 @@ class Exchange:
 
     def _merge(
         self, tx: Transaction, kind: str, told: list[Told], unit: _Unit, message: Waiting | None, actor: str
-    ) -> dict[int, _Fate]:
+    ) -> dict[int, Fate]:
         done = merge(tx, [told[at] for at in unit.places], self.identities, actor=actor)
         wrong = next((one for one in done if isinstance(one, ServiceError)), None)
         if wrong is not None and (kind in ("", TRANSACTION) or len(done) == 1):
@@ -206,7 +231,7 @@ class Exchange:
             inbox_store.finish(tx, [message.id], now=self.clock())
         return dict(zip(unit.places, done, strict=True))
 
-    def _fail(self, one: tuple[_Unit, Waiting | None], fates: list[_Fate], error: Exception) -> None:
+    def _fail(self, one: tuple[_Unit, Waiting | None], fates: list[Fate], error: Exception) -> None:
         """Refuse a unit that is at fault itself; one that fails otherwise stays stored for the workers."""
         unit, message = one
         if not isinstance(error, ServiceError):
@@ -219,6 +244,13 @@ class Exchange:
                 inbox_store.refuse(tx, message.id, error=str(error), now=self.clock())
 
 
+def _with_what_they_need(told: Sequence[Told]) -> list[Entry]:
+    """Return entries with those that they refer to, each once: read again, they say the same."""
+    own = [one.entry for one in told]
+    needed = {id(one): one for each in told for one in each.beside}
+    return own + [one for key, one in needed.items() if key not in {id(entry) for entry in own}]
+
+
 def _strictly(one: Told) -> Told:
     if one.error is not None:
         return one
@@ -229,18 +261,18 @@ def _strictly(one: Told) -> Told:
     return one
 
 
-def _count(told: Sequence[Told], fates: Sequence[_Fate]) -> None:
+def _count(told: Sequence[Told], fates: Sequence[Fate]) -> None:
     for one, fate in zip(told, fates, strict=True):
         kind = one.entry.kind if one.entry.kind in MAPPED else "other"
         result = "delayed" if _is_delayed(one, fate) else "refused" if isinstance(fate, ServiceError) else "taken"
         messages_total.labels(f"{FHIR}^{kind}", result).inc()
 
 
-def _is_delayed(one: Told, fate: _Fate) -> bool:
+def _is_delayed(one: Told, fate: Fate) -> bool:
     return fate is None and bool(one.facts or one.merged)
 
 
-def _reply(kind: str, told: Sequence[Told], fates: Sequence[_Fate]) -> Reply:
+def _reply(kind: str, told: Sequence[Told], fates: Sequence[Fate]) -> Reply:
     errors = [(one, fate) for one, fate in zip(told, fates, strict=True) if isinstance(fate, ServiceError)]
     if errors and kind in ("", TRANSACTION):
         status = max(status_of(error) for _, error in errors)
@@ -255,7 +287,7 @@ def _reply(kind: str, told: Sequence[Told], fates: Sequence[_Fate]) -> Reply:
     return Reply(entry.status, outcome(entry.issues), headers)
 
 
-def _response(one: Told, fate: _Fate) -> EntryResponse:
+def _response(one: Told, fate: Fate) -> EntryResponse:
     place = one.entry.place
     notes = tuple(Issue("warning", "informational", note, place) for note in one.notes)
     if isinstance(fate, ServiceError):

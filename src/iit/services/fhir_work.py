@@ -27,16 +27,21 @@ class Done(NamedTuple):
 
     Attributes:
         is_new: nothing was known of it before.
+        is_changed: it tells something new.
         location: `Type/id` here, or None of one that is not kept.
         version: grows with every change that counts, or None.
     """
 
     is_new: bool
+    is_changed: bool
     location: str | None
     version: int | None
 
     def __repr__(self) -> str:
         return "Done()"
+
+
+_LEFT_ALONE: Final = Done(is_new=False, is_changed=False, location=None, version=None)
 
 
 class Share(NamedTuple):
@@ -141,7 +146,9 @@ def merge(tx: Transaction, told: Sequence[Told], identities: Identities, *, acto
     found = shares(tx, told, identities, is_final=True)
     known = standing(tx, found)
     faulty = faults(tx, told, found, known, EVERYTHING)
-    done: list[Done | ServiceError] = [one.error or Done(is_new=False, location=None, version=None) for one in told]
+    done: list[Done | ServiceError] = [
+        one.error or Done(is_new=False, is_changed=False, location=None, version=None) for one in told
+    ]
     deltas = []
     for share in found:
         kept: list[Fact] = []
@@ -150,8 +157,9 @@ def merge(tx: Transaction, told: Sequence[Told], identities: Identities, *, acto
                 done[place] = faulty[place]
                 continue
             uuid = share.delta.patient_uuid
-            done[place] = _done(told[place], uuid, known)
-            kept += _news(told[place], uuid, known)
+            news = _news(told[place], uuid, known)
+            done[place] = _done(told[place], uuid, known)._replace(is_changed=bool(news))
+            kept += news
         if kept or any(place not in faulty for place in share.places):
             deltas.append(share.delta._replace(facts=[stored_fact(fact) for fact in kept]))
     n_told = sum(bool(delta.facts) for delta in deltas)
@@ -203,8 +211,9 @@ def _done(one: Told, uuid: str, known: Standing) -> Done:
     before = known.versions.get(key, 0)
     is_known = uuid in known.patients if is_patient else key in known.versions
     now = before if _is_left_alone(one, uuid, known) else max(fact.event.sequence for fact in one.facts)
+    is_new = not is_known and any(not fact.is_retracted for fact in one.facts)
     location = f"Patient/{uuid}" if is_patient else f"{one.entry.kind}/{one.id}"
-    return Done(is_new=not is_known, location=location, version=max(before, now) or None)
+    return Done(is_new=is_new, is_changed=False, location=location, version=max(before, now) or None)
 
 
 def _news(one: Told, uuid: str, known: Standing) -> list[Fact]:

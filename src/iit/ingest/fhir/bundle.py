@@ -110,6 +110,11 @@ def read_contents(data: bytes, request: Request | None = None) -> Contents:
     return Contents(bundle.type, bundle.timestamp, entries)
 
 
+def contents_of(resources: Sequence[tuple[str, bytes]]) -> Contents:
+    """Return single resources with their places as a batch."""
+    return Contents(BATCH, None, [_entry(place, raw, "", Request()) for place, raw in resources])
+
+
 def bundle_of(entries: Sequence[Entry], kind: str, timestamp: str | None) -> bytes:
     """Return a bundle of some entries, as they came."""
     told = []
@@ -144,9 +149,14 @@ def base_of(full_url: str) -> str:
 
 
 class Directory:
-    """The resources of a body by everything that refers to them."""
+    """The resources of a body by everything that refers to them.
+
+    Attributes:
+        used: what was found since this was last emptied.
+    """
 
     def __init__(self, entries: Sequence[Entry]) -> None:
+        self.used: list[Entry] = []
         self._found: dict[str, Entry] = {}
         for one in entries:
             if one.resource is None:
@@ -159,9 +169,13 @@ class Directory:
     def find(self, reference: Reference | None) -> Entry | None:
         """Return what a reference points to within the body."""
         written = "" if reference is None else reference.reference or ""
-        found = self._found.get(written)
-        if found is not None or not written:
-            return found
+        found = self._found.get(written) or self._near(written)
+        if found is not None:
+            self.used.append(found)
+        return found
+
+    def _near(self, written: str) -> Entry | None:
+        """Return the resource of a type and id, if it is not known to be of another server than the one referred to."""
         target = target_of(written)
         if target is None or not target.kind:
             return None

@@ -42,9 +42,15 @@ class FhirMapper:
     zone: tzinfo
     codes: Codes
 
-    def map(self, contents: Contents, *, received: datetime) -> list[Told]:
-        """Return what each entry says, in order; what is wrong with one is told there."""
-        directory = Directory(contents.entries)
+    def map(self, contents: Contents, *, received: datetime, beside: Sequence[Entry] = ()) -> list[Told]:
+        """Return what each entry says, in order; what is wrong with one is told there.
+
+        Args:
+            contents: what came.
+            received: when.
+            beside: other resources that entries may refer to.
+        """
+        directory = Directory([*contents.entries, *beside])
         told = [self._map(entry, directory, contents.timestamp, received) for entry in contents.entries]
         return _known_early(told)
 
@@ -54,10 +60,12 @@ class FhirMapper:
             return nothing
         if entry.resource is None or entry.kind in REFERRED_TO:
             return nothing._replace(notes=(_LEFT_ALONE,))
+        directory.used.clear()
         try:
-            return self._read(entry, entry.resource, directory, timestamp, received)
+            told = self._read(entry, entry.resource, directory, timestamp, received)
         except ServiceError as error:
             return nothing._replace(error=error)
+        return told._replace(beside=tuple(directory.used))
 
     def _read(
         self, entry: Entry, resource: Resource, directory: Directory, timestamp: str | None, received: datetime

@@ -36,6 +36,7 @@ class Told(NamedTuple):
         facts: what it tells.
         notes: what was left out and why.
         error: why it cannot be taken.
+        beside: other entries that it refers to.
     """
 
     entry: Entry
@@ -46,6 +47,7 @@ class Told(NamedTuple):
     facts: tuple[Fact, ...]
     notes: tuple[str, ...]
     error: ServiceError | None
+    beside: tuple[Entry, ...] = ()
 
     def __repr__(self) -> str:
         return f"Told({len(self.facts)} facts)"
