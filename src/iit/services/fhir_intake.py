@@ -19,7 +19,7 @@ OnRejected = Callable[[SourceDocument, Rejection], None]
 Sources = Callable[[], Iterable[SourceDocument]]
 
 
-@dataclass
+@dataclass(repr=False)
 class FhirIntake:
     """One import of files.
 
