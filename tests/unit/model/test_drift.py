@@ -53,7 +53,7 @@ def test_ks_of_counted_values_is_that_of_scipy(before: list[int], data: st.DataO
     now = data.draw(st.lists(st.sampled_from(before), min_size=1, max_size=60))
     told = distribution(np.array(before, np.float32))
     mine = ks(told["points"], told["below"], np.array(now, np.float32))
-    assert mine == pytest.approx(stats.ks_2samp(before, now, method="exact").statistic)
+    assert mine == pytest.approx(stats.ks_2samp(before, now, method="asymp").statistic)
 
 
 def test_ks_of_smooth_values_is_near_that_of_scipy() -> None:
