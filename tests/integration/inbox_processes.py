@@ -173,9 +173,12 @@ class Senders:
 
 
 def a_pickup(name: int, number: int) -> tuple[str, bytes]:
-    """Return the control id and the content of a sender's message: a pick-up that no other tells of."""
+    """Return the control id and the content of a sender's message: a pick-up that no other tells of.
+
+    Five patients at a time get forty pick-ups each, as many as people have.
+    """
     on = f"{date(2000, 1, 1) + timedelta(days=number % 8000):%Y%m%d}"
     control_id = f"{name}-{number}"
     rxd = f"RXD|1|1^TLD^L|{on}|90|TAB||RX{control_id}"
-    person = a_person(f"P{name}-{number % 5}")
+    person = a_person(f"P{name}-{number % 5 + number // 200 * 5}")
     return control_id, a_message(person, "ORC|RE|O|F", rxd, "TQ1|1|||||90^d", kind="RDS^O13", control_id=control_id)

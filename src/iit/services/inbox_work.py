@@ -72,9 +72,9 @@ class Worker:
         with self.database.transaction() as tx:
             if not inbox_store.has_due(tx, now=self.clock()):
                 return summary
-        for shard in range(inbox_store.SHARDS):
-            while self._work_on(shard, summary) == BATCH:
-                pass
+        busy = list(range(inbox_store.SHARDS))
+        while busy:  # in turns: a shard that never empties must not keep the others waiting
+            busy = [shard for shard in busy if self._work_on(shard, summary) == BATCH]
         return summary
 
     def _work_on(self, shard: int, summary: WorkSummary) -> int:
