@@ -106,6 +106,24 @@ class Settings(BaseSettings):
     hl7_codes: Annotated[
         Path | None, Field(description="Table of the site's own codes of observations, in front of the built-in one.")
     ] = None
+    openmrs_url: Annotated[
+        SecretStr | None,
+        Field(
+            description="Where OpenMRS or NMRS is read: mysql://user:password@host/database, or https://host/openmrs."
+        ),
+    ] = None
+    openmrs_facility: Annotated[
+        str | None,
+        Field(
+            description="Code of the facility whose OpenMRS it is; else what its setting `facility_datim_code` says."
+        ),
+    ] = None
+    openmrs_overlap_hours: Annotated[
+        float, Field(ge=0, le=8760, description="How far back changes in OpenMRS are read again.")
+    ] = 24.0
+    openmrs_limit_seconds: Annotated[
+        float, Field(gt=0, le=86_400, description="How long one question to OpenMRS may take.")
+    ] = 600.0
     backup_target: Annotated[
         str | None,
         Field(description="Folder or s3://bucket/prefix for backups; else `backups` in the data folder."),
@@ -265,7 +283,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
-_SECRETS = ("database_url", "database_owner_url", "redis_url", "secret_key")
+_SECRETS = ("database_url", "database_owner_url", "openmrs_url", "redis_url", "secret_key")
 """Settings that a file may hold: `IIT_<NAME>_FILE` names it."""
 
 

@@ -24,6 +24,8 @@ HARMLESS = {
     "iit.ingest.bounded": {"Limits", "Room"},
     "iit.ingest.nmrs.concepts": {"Concept"},
     "iit.ingest.nmrs.reading": {"Caveat"},
+    "iit.ingest.openmrs.address": {"Address"},
+    "iit.ingest.openmrs.database": {"OpenmrsDatabase"},
     "iit.ingest.sources": {"Survey"},
     "iit.services.champion": {"Serving", "Champion", "_Loaded"},
     "iit.services.intake": {"Rejection", "IntakeSummary"},
@@ -41,6 +43,7 @@ HARMLESS = {
     "iit.services.monitoring": {"DailyRun", "DriftReport"},
     "iit.services.outcomes": {"OutcomeSummary"},
     "iit.services.perimeter": {"_Snapshot"},
+    "iit.services.sync": {"SyncSummary"},
     "iit.services.training": {"CardWish", "TrainingResult", "_Wish"},
     "iit.services.scoring": {"ScoringWish", "ScoringSummary"},
     "iit.services.contexts": {"HeldFacility"},
@@ -60,6 +63,7 @@ HARMLESS = {
     "iit.store.perimeter": {"Block", "PerimeterRow"},
     "iit.store.pool": {"PoolSettings"},
     "iit.store.predictions": {"BatchFilter"},
+    "iit.store.sync": {"Watermark"},
     "iit.store.truths": {"Truth"},
 }
 """Classes whose fields are figures, settings, codes of facilities or what the audit trail may hold."""

@@ -13,6 +13,7 @@ import typer
 
 from iit.bootstrap import Service
 from iit.cli.messages import import_messages
+from iit.cli.openmrs import import_openmrs
 from iit.cli.shared import Json, operator, progress_bar, running, say, tell
 from iit.domain.errors import InvalidInput, NotFound
 from iit.ingest.sources import SourceDocument, documents, survey
@@ -29,6 +30,7 @@ class SourceForm(StrEnum):
     NMRS = "nmrs"
     FHIR = "fhir"
     HL7 = "hl7"
+    OPENMRS = "openmrs"
 
 
 class CohortForm(StrEnum):
@@ -54,21 +56,32 @@ _TAKE = {SourceForm.NMRS: _take_documents, SourceForm.FHIR: _take_resources}
 
 
 def import_records(
-    paths: Annotated[list[Path], typer.Argument(help="Files, folders, .zip, .gz, .ndjson.")],
+    places: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PATH...", help="Files, folders, .zip, .gz, .ndjson; of OpenMRS its address."),
+    ] = None,
     source: Annotated[SourceForm, typer.Option(help="What the documents are.")] = SourceForm.NMRS,
     errors: Annotated[Path | None, typer.Option(help="Write rejected documents here, one JSON object a line.")] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read all of OpenMRS, not only what changed since the last time.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Take in patients' records. Importing the same again changes nothing; a newer export updates.
 
     Rejected documents are listed with place and reason, and the others go on.
     """
-    missing = [path for path in paths if not path.exists()]
-    if missing:
-        raise NotFound("no such file or folder", place=str(missing[0]))
+    if source is SourceForm.OPENMRS:
+        import_openmrs(places or [], errors=errors, is_full=full, as_json=as_json)
+        return
+    paths = _paths(places or [])
     if source is SourceForm.HL7:
         import_messages(paths, errors=errors, as_json=as_json)
-        return
+    else:
+        _import_files(paths, source, errors=errors, as_json=as_json)
+
+
+def _import_files(paths: list[Path], source: SourceForm, *, errors: Path | None, as_json: bool) -> None:
     found = survey(paths)
     with running() as service, progress_bar() as bar, _ErrorsFile(errors) as rejected:
         task = bar.add_task("importing", total=found.n_bytes or None)
@@ -90,6 +103,18 @@ def import_records(
         _print(summary, found.n_ignored, n_truths, errors)
     if summary.n_read and summary.n_rejected == summary.n_read:
         raise InvalidInput("every document was rejected", place="import")
+
+
+def _paths(places: list[str]) -> list[Path]:
+    if not places:
+        raise InvalidInput("name files or folders", place="import")
+    if any("://" in one for one in places):
+        raise InvalidInput("is read with --source openmrs", place="an address")  # which may hold a password
+    paths = [Path(one) for one in places]
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        raise NotFound("no such file or folder", place=str(missing[0]))
+    return paths
 
 
 def _print(summary: IntakeSummary, n_ignored: int, n_truths: int, errors: Path | None) -> None:

@@ -123,6 +123,35 @@ class Intake:
             raise Conflict("this person was erased: see `iit privacy readmit`", place="patientUuid")
         return imported.record, summary
 
+    def take_read(
+        self,
+        told: Iterable[tuple[str, Imported | InvalidInput]],
+        summary: IntakeSummary,
+        *,
+        who: Principal,
+        before: Callable[[Transaction], None],
+    ) -> None:
+        """Take in what was read elsewhere, in one transaction, and count it in the summary.
+
+        Args:
+            told: what was read with its place, or why it could not be.
+            summary: of all that is taken in together.
+            who: asks.
+            before: done first in the same transaction: it is kept if and only if the records are.
+
+        Raises:
+            Unavailable: the database went away; nothing of it is kept.
+        """
+        readable = []
+        for place, outcome in told:
+            summary.n_read += 1
+            if isinstance(outcome, InvalidInput):
+                _reject(place, outcome, summary)
+            else:
+                summary.warnings.update(warning.reason for warning in outcome.warnings)
+                readable.append(outcome)
+        self._keep(self._in_scope(readable, summary, who), summary, who.name, before)
+
     def _read(
         self,
         batch: list[SourceDocument],
@@ -137,9 +166,7 @@ class Intake:
                     raise document.error
                 imported = read_nmrs(document.data, zone=self.zone)
             except InvalidInput as problem:
-                rejection = Rejection(document.place, str(problem))
-                summary.n_rejected += 1
-                summary.rejections.append(rejection)
+                rejection = _reject(document.place, problem, summary)
                 if on_rejected is not None:
                     on_rejected(document, rejection)
                 continue
@@ -165,11 +192,19 @@ class Intake:
             summary.rejections.append(Rejection(f"patient {patient.patient_uuid}", _OUTSIDE))
         return allowed
 
-    def _keep(self, imported: list[Imported], summary: IntakeSummary, actor: str) -> None:
-        if not imported:
+    def _keep(
+        self,
+        imported: list[Imported],
+        summary: IntakeSummary,
+        actor: str,
+        before: Callable[[Transaction], None] | None = None,
+    ) -> None:
+        if not imported and before is None:
             return
         newest = _newest_of_each(imported, summary)
         with self.database.transaction() as tx:
+            if before is not None:
+                before(tx)
             known = record_store.states(tx, list(newest))
             _leave_out_erased(tx, newest, summary)  # asked under the lock: an erasure under way has ended
             self._remove_voided(tx, newest, known, summary, actor)
@@ -202,6 +237,13 @@ class Intake:
                                target="patients", detail={"n": len(present), "why": "voided"},
                                patients=present)  # fmt: skip
             record_store.remove(tx, present, audit=event)
+
+
+def _reject(place: str, problem: InvalidInput, summary: IntakeSummary) -> Rejection:
+    rejection = Rejection(place, str(problem))
+    summary.n_rejected += 1
+    summary.rejections.append(rejection)
+    return rejection
 
 
 def _leave_out_erased(tx: Transaction, newest: dict[str, Imported], summary: IntakeSummary) -> None:

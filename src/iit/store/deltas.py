@@ -85,6 +85,12 @@ def known_patients(tx: Transaction, patient_uuids: Sequence[str]) -> set[str]:
     return set(tx.execute(select(patients.c.patient_uuid).where(patients.c.patient_uuid.in_(patient_uuids))).scalars())
 
 
+def facilities_of(tx: Transaction, patient_uuids: Sequence[str]) -> dict[str, str]:
+    """Return the facility of each of the ids that are patients."""
+    query = select(patients.c.patient_uuid, patients.c.facility).where(patients.c.patient_uuid.in_(patient_uuids))
+    return {row.patient_uuid: row.facility for row in tx.execute(query)}
+
+
 def merge(tx: Transaction, deltas: Sequence[Delta], *, source: str, audit: AuditEvent) -> None:
     """Merge messages into records, in order, and write the packed records anew. Idempotent."""
     if not deltas:

@@ -13,32 +13,20 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     Table,
     Text,
     false,
-    func,
     text,
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, CIDR, JSON, JSONB, REAL, UUID
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "idx_%(table_name)s_%(column_0_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-_now = func.now()
-
-
-def _moment(name: str) -> Column[object]:
-    return Column(name, DateTime(timezone=True), nullable=False, server_default=_now)
-
+from iit.store.schema_base import metadata as metadata
+from iit.store.schema_base import moment, now
+from iit.store.schema_upkeep import backups as backups
+from iit.store.schema_upkeep import maintenance_log as maintenance_log
+from iit.store.schema_upkeep import watermarks as watermarks
 
 facilities = Table(
     "facilities",
@@ -51,7 +39,7 @@ facilities = Table(
     Column("reporting_lag_days", SmallInteger, comment="95th percentile of known - happened, last 12 months"),
     Column("context", LargeBinary, comment="packed facility context (iit.features.context)"),
     Column("context_at", DateTime(timezone=True)),
-    _moment("created_at"),
+    moment("created_at"),
 )
 
 patients = Table(
@@ -69,8 +57,8 @@ patients = Table(
     Column("risk_band", Text),
     Column("risk_as_of", Date),
     Column("expected_on", Date, comment="expected contact of the latest prediction"),
-    _moment("created_at"),
-    _moment("updated_at"),
+    moment("created_at"),
+    moment("updated_at"),
     Index("idx_patients_created_at", "created_at"),
     Index("idx_patients_state_date", "state_province", "created_at"),
     Index("idx_patients_facility_risk", "facility", "risk_score"),
@@ -106,7 +94,7 @@ patient_identifiers = Table(
     metadata,
     Column("identifier_hash", LargeBinary, primary_key=True, comment="keyed hash of an identifier and its scope"),
     Column("patient_uuid", Text, ForeignKey("patients.patient_uuid", ondelete="CASCADE"), nullable=False),
-    _moment("created_at"),
+    moment("created_at"),
     Index("idx_patient_identifiers_patient", "patient_uuid"),
 )
 
@@ -151,7 +139,7 @@ predictions = Table(
     Column("data_quality", REAL),
     Column("warnings", JSONB, nullable=False),
     Column("requested_by", Text, nullable=False),
-    _moment("created_at"),
+    moment("created_at"),
     Index("idx_predictions_patient_model", "patient_uuid", "model_version"),
     Index("idx_predictions_patient_date", "patient_uuid", "created_at"),
     Index("idx_predictions_facility_as_of", "facility", "as_of"),
@@ -176,7 +164,7 @@ outcomes = Table(
     Column("expected_on", Date, nullable=False, comment="expected contact as now known"),
     Column("resolved_on", Date, nullable=False, comment="day on which this became known"),
     Column("judged_on", Date, nullable=False, comment="nothing known later was used"),
-    _moment("judged_at"),
+    moment("judged_at"),
     Index("idx_outcomes_expected_on", "expected_on"),
 )
 
@@ -191,7 +179,7 @@ shadow_scores = Table(
     ),
     Column("model_version", Text, primary_key=True),
     Column("risk_score", REAL, nullable=False),
-    _moment("created_at"),
+    moment("created_at"),
 )
 
 model_metrics = Table(
@@ -202,7 +190,7 @@ model_metrics = Table(
     Column("metric_name", Text, nullable=False),
     Column("metric_value", Double, nullable=False),
     Column("segment", Text, nullable=False, server_default="all"),
-    _moment("recorded_at"),
+    moment("recorded_at"),
     Index("idx_model_metrics_model_date", "model_id", "recorded_at"),
 )
 
@@ -229,7 +217,7 @@ jobs = Table(
     Column("reason", Text, comment="why it failed"),
     Column("requested_by", Text, nullable=False),
     Column("cancel_requested", Boolean, nullable=False, server_default=false()),
-    _moment("created_at"),
+    moment("created_at"),
     Column("started_at", DateTime(timezone=True)),
     Column("heartbeat_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
@@ -247,7 +235,7 @@ users = Table(
     ),
     Column("disabled_at", DateTime(timezone=True)),
     Column("last_login_at", DateTime(timezone=True)),
-    _moment("created_at"),
+    moment("created_at"),
 )
 
 sessions = Table(
@@ -256,8 +244,8 @@ sessions = Table(
     Column("token_hash", LargeBinary, primary_key=True),
     Column("user_name", Text, ForeignKey("users.user_name", ondelete="CASCADE"), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
-    Column("last_used_at", DateTime(timezone=True), nullable=False, server_default=_now),
-    _moment("created_at"),
+    Column("last_used_at", DateTime(timezone=True), nullable=False, server_default=now),
+    moment("created_at"),
 )
 
 refresh_tokens = Table(
@@ -269,7 +257,7 @@ refresh_tokens = Table(
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("used_at", DateTime(timezone=True), comment="when it was exchanged; a second time revokes the family"),
     Column("revoked_at", DateTime(timezone=True)),
-    _moment("created_at"),
+    moment("created_at"),
     Index("idx_refresh_tokens_family", "family"),
     Index("idx_refresh_tokens_user_name", "user_name"),
 )
@@ -297,7 +285,7 @@ blocked_addresses = Table(
     Column("network", CIDR, primary_key=True),
     Column("reason", Text, nullable=False),
     Column("blocked_by", Text, nullable=False),
-    _moment("created_at"),
+    moment("created_at"),
 )
 
 lockdown = Table(
@@ -306,7 +294,7 @@ lockdown = Table(
     Column("locked", Boolean, primary_key=True, comment="one row while the service is locked, else none"),
     Column("reason", Text, nullable=False),
     Column("locked_by", Text, nullable=False),
-    _moment("created_at"),
+    moment("created_at"),
     CheckConstraint("locked", name="ck_lockdown_one_row"),
 )
 
@@ -325,14 +313,14 @@ api_keys = Table(
     Column("last_used_at", DateTime(timezone=True), comment="to the minute"),
     Column("expires_at", DateTime(timezone=True)),
     Column("revoked_at", DateTime(timezone=True)),
-    _moment("created_at"),
+    moment("created_at"),
 )
 
 erasures = Table(
     "erasures",
     metadata,
     Column("patient_hash", LargeBinary, primary_key=True, comment="SHA-256 of the patient_uuid of who was erased"),
-    _moment("erased_at"),
+    moment("erased_at"),
 )
 
 audit_logs = Table(
@@ -364,31 +352,4 @@ audit_heads = Table(
     Column("chain", SmallInteger, primary_key=True, autoincrement=False, comment="always 1"),
     Column("seq", BigInteger, nullable=False, comment="of the last row of audit_logs"),
     Column("hash", LargeBinary, nullable=False),
-)
-
-backups = Table(
-    "backups",
-    metadata,
-    Column("backup_id", Text, primary_key=True),
-    Column("kind", Text, nullable=False, comment="full, incremental, logical or models"),
-    Column("state", Text, nullable=False, comment="running, good or failed"),
-    Column("target", Text, nullable=False),
-    Column("started_at", DateTime(timezone=True), nullable=False),
-    Column("finished_at", DateTime(timezone=True)),
-    Column("bytes", BigInteger, comment="sealed size"),
-    Column("reason", Text, comment="why it failed"),
-    Index("idx_backups_kind_finished", "kind", "finished_at"),
-)
-
-maintenance_log = Table(
-    "maintenance_log",
-    metadata,
-    Column("id", BigInteger, Identity(), primary_key=True),
-    Column("task", Text, nullable=False, comment="for example backup full, restore rehearsal, maintenance daily"),
-    Column("actor", Text, nullable=False),
-    Column("started_at", DateTime(timezone=True), nullable=False),
-    Column("finished_at", DateTime(timezone=True), nullable=False),
-    Column("outcome", Text, nullable=False, comment="ok or failed"),
-    Column("detail", JSONB, nullable=False),
-    Index("idx_maintenance_log_task_finished", "task", "finished_at"),
 )

@@ -4,7 +4,7 @@ One document tells the whole history of one patient. Names, phone numbers, addre
 never kept: only whether a phone number exists, and the town.
 """
 
-from iit.ingest.nmrs.reader import Imported, read_nmrs, read_nmrs_value
+from iit.ingest.nmrs.reader import Imported, read_document, read_nmrs, read_nmrs_value
 from iit.ingest.nmrs.reading import SOURCE, Caveat
 
-__all__ = ["SOURCE", "Caveat", "Imported", "read_nmrs", "read_nmrs_value"]
+__all__ = ["SOURCE", "Caveat", "Imported", "read_document", "read_nmrs", "read_nmrs_value"]

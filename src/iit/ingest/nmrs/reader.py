@@ -74,15 +74,16 @@ def read_nmrs(data: bytes | memoryview, *, zone: tzinfo) -> Imported:
         InvalidInput: the document cannot be read, does not say whose it is and from where, mixes patients, or writes
             dates in a form that would have to be guessed. Names the place, never a value.
     """
-    return _import(decode(data), zone)
+    return read_document(decode(data), zone=zone)
 
 
 def read_nmrs_value(value: object, *, zone: tzinfo) -> Imported:
     """Return what one NMRS document tells that is already decoded from JSON; otherwise as `read_nmrs`."""
-    return _import(convert(value), zone)
+    return read_document(convert(value), zone=zone)
 
 
-def _import(document: Document, zone: tzinfo) -> Imported:
+def read_document(document: Document, *, zone: tzinfo) -> Imported:
+    """Return what one document tells that has its shape already; otherwise as `read_nmrs`."""
     data = document.message_data
     header = document.message_header if isinstance(document.message_header, Header) else Header()
     if not isinstance(data, Data):
