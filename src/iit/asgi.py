@@ -21,6 +21,7 @@ def create() -> FastAPI:
     make_local_token(settings)
     running.audit.note_start(sorted(settings.model_fields_set))
     stack.enter_context(running.inbox.working())
+    stack.enter_context(running.spooling.working())
     running.predictor.warm()
     running.jobs.resume()
     app = create_app(running, on_stop=stack.close)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from iit.breaker import NEVER
 from iit.domain.errors import InvalidInput
 from iit.store.pool import PoolSettings
 
@@ -85,6 +86,9 @@ class Settings(BaseSettings):
     db_pool_timeout_seconds: Annotated[
         float, Field(gt=0, le=30, description="Longest wait for a free connection before answering 503.")
     ] = 3.0
+    spool_max_bytes: Annotated[
+        int, Field(ge=65_536, description="Most that waits on disk, in `spool` of the data folder, for the database.")
+    ] = 256_000_000
     db_pool_recycle_seconds: Annotated[int, Field(ge=1, description="Age at which a connection is replaced.")] = 3600
     max_body_bytes: Annotated[int, Field(ge=1024, description="Largest request body.")] = 10_000_000
     session_hours: Annotated[int, Field(ge=1, le=168, description="How long a login to the pages lasts.")] = 8
@@ -239,6 +243,16 @@ class Settings(BaseSettings):
     def models_folder(self) -> Path:
         """Folder of model bundles."""
         return self.models_dir or self.data_dir / "models"
+
+    @property
+    def spool_folder(self) -> Path:
+        """Folder of what waits for the database."""
+        return self.data_dir / "spool"
+
+    @property
+    def breaker_failures(self) -> float:
+        """How many failures in a row open a breaker."""
+        return 5 if self.circuit_breaker_enabled else NEVER
 
     @property
     def anchor_folder(self) -> Path:

@@ -38,6 +38,17 @@ inbox_oldest_seconds = Gauge(
 backup_age_seconds = Gauge(
     "iit_backup_age_seconds", "Age of the newest good backup.", ("kind",), multiprocess_mode="mostrecent"
 )
+circuit_breaker_state = Gauge(
+    "iit_circuit_breaker_state",
+    "How the breaker of a dependency stands: 0 closed, 1 half-open, 2 open.",
+    ("dependency",),
+    multiprocess_mode="livemax",
+)
+spool_depth = Gauge("iit_spool_depth", "Entries that wait on disk for the database.", multiprocess_mode="mostrecent")
+spool_bytes = Gauge("iit_spool_bytes", "Bytes of the spool on disk.", multiprocess_mode="mostrecent")
+spool_set_aside = Gauge(
+    "iit_spool_set_aside", "Entries that could not be stored and lie aside.", multiprocess_mode="mostrecent"
+)
 
 
 def configure_logging(*, level: str, file: Path | None = None) -> None:

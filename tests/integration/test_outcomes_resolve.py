@@ -12,9 +12,9 @@ from tests.predictions import a_prediction
 from iit.domain.errors import InvalidInput
 from iit.ingest.sources import SourceDocument
 from iit.services import contexts
+from iit.services.answers import audit_of
 from iit.services.intake import Intake
 from iit.services.outcomes import Outcomes
-from iit.services.predictions import audit_of
 from iit.store import predictions as prediction_store
 from iit.store.database import Database
 from iit.testing import TESTER

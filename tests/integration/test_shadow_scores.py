@@ -11,7 +11,7 @@ from tests.predictions import a_prediction
 
 from iit.domain.audit import AuditEvent
 from iit.domain.errors import InvalidInput, NotFound
-from iit.services.predictions import audit_of
+from iit.services.answers import audit_of
 from iit.services.shadow import Shadow
 from iit.store import predictions as prediction_store
 from iit.store import shadows as shadow_store

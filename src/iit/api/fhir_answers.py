@@ -18,7 +18,7 @@ from iit.domain.record import day_date, day_number
 from iit.domain.risk import Band
 from iit.ingest.fhir.record import fact_resources, patient_resource
 from iit.ingest.fhir.risks import BANDS, flag, risk_assessment, searchset
-from iit.services.predictions import told
+from iit.services.answers import told
 from iit.store.patients import PatientRow
 from iit.store.predictions import PredictionSearch
 

@@ -19,7 +19,7 @@ from iit.api.dependencies import ServiceDep
 from iit.api.rules import may
 from iit.domain.access import Action, Principal
 from iit.domain.risk import Band
-from iit.services.predictions import told
+from iit.services.answers import told
 
 router = APIRouter(prefix="/api/v1", tags=["patients"])
 

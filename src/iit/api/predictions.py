@@ -14,7 +14,7 @@ from iit.api.rules import may
 from iit.bootstrap import Service
 from iit.domain.access import Action, Principal
 from iit.domain.errors import InvalidInput, ServiceError
-from iit.services.predictions import Prediction, Scored, row_of, told
+from iit.services.answers import Prediction, Scored, row_of, told
 from iit.services.what_if import read_what_if
 
 router = APIRouter(prefix="/api/v1/predictions", tags=["predictions"])
@@ -120,7 +120,7 @@ async def predict(
     def work() -> dict[str, Any]:
         scored = _score(service, data, explain, who)
         kept = service.predictor.keep([scored], who=who)[0]
-        if beside:
+        if beside and kept.stored:
             service.shadow.keep_beside(row_of(scored, who.name), actor=who.name)
         return _told(kept, scored)
 

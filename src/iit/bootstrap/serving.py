@@ -13,6 +13,7 @@ from threading import Thread
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from iit.bootstrap.faults import breaker_of, redis_breaker, spooled_database
 from iit.bootstrap.fhir import exchange
 from iit.bootstrap.health import open_health
 from iit.bootstrap.secrets import audit_keys, secrets_of
@@ -46,6 +47,7 @@ from iit.services.predictions import Predictor
 from iit.services.privacy import Privacy
 from iit.services.scoring import Scoring
 from iit.services.shadow import Shadow
+from iit.services.spooling import Spooling
 from iit.services.training import Training
 from iit.store.anchors import Anchors
 from iit.store.database import Database, open_database
@@ -82,6 +84,7 @@ class Service:
     monitoring: Monitoring
     analytics: Analytics
     gauges: Gauges
+    spooling: Spooling
     health: Health
     metrics_folder: Path | None = None
 
@@ -109,7 +112,11 @@ def service(settings: Settings, *, migrate: bool = True) -> Iterator[Service]:
     with database_urls(settings) as (owner_url, app_url):
         has_upgraded = migrate and upgrade(owner_url, feature_names=FEATURE_NAMES)
         database = open_database(
-            app_url, time_zone=settings.time_zone, audit_keys=audit_keys(settings), pool=settings.pool
+            app_url,
+            time_zone=settings.time_zone,
+            audit_keys=audit_keys(settings),
+            pool=settings.pool,
+            breaker=breaker_of(settings, "database"),
         )
         try:
             made = assemble(settings, database)
@@ -137,6 +144,7 @@ def database_urls(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def assemble(settings: Settings, database: Database) -> Service:
     """Put the parts together on an open database."""
+    database, spooling = spooled_database(settings, database)
     champion = Champion(settings.models_folder, time.monotonic)
     contexts = ContextCache(database, time.monotonic)
     zone = settings.zone
@@ -160,7 +168,7 @@ def assemble(settings: Settings, database: Database) -> Service:
             session_idle=timedelta(minutes=settings.session_idle_minutes),
         ),
         audit=audit,
-        limits=open_limits(_redis_url(settings), time.time),
+        limits=open_limits(_redis_url(settings), time.time, redis_breaker(settings)),
         intake=Intake(database, zone),
         inbox=Inbox(
             database, _hl7_mapper(settings), identities, lambda: datetime.now(zone), {FHIR: fhir.merge_waiting}
@@ -168,7 +176,8 @@ def assemble(settings: Settings, database: Database) -> Service:
         fhir=fhir,
         assessments=Assessments(database),
         patients=Patients(database),
-        predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone)),
+        predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone), spooling),
+        spooling=spooling,
         champion=champion,
         training=training,
         evaluation=Evaluation(database, settings.models_folder),

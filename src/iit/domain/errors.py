@@ -116,3 +116,18 @@ class Unavailable(ServiceError):
     def __init__(self, reason: str, *, place: str | None = None, retry_after_seconds: int = 5) -> None:
         super().__init__(reason, place=place)
         self.retry_after_seconds = retry_after_seconds
+
+
+class Busy(Unavailable):
+    """The part works, but cannot take this one now: all its places are taken, or a lock or statement takes too long."""
+
+    kind = "busy"
+
+
+class ReadOnly(Unavailable):
+    """Nothing can be written now; reading and scoring go on."""
+
+    kind = "read_only"
+
+    def __init__(self, reason: str, *, place: str | None = None, retry_after_seconds: int = 60) -> None:
+        super().__init__(reason, place=place, retry_after_seconds=retry_after_seconds)

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from threading import Lock
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from iit.domain.errors import Unavailable
 from iit.domain.record import day_date
 from iit.features.columns import Columns, unpack
 from iit.features.context import Contexts, FacilityContext, build_contexts
@@ -89,11 +90,19 @@ def refresh(database: Database) -> int:
 
 @dataclass(frozen=True)
 class HeldFacility:
-    """A facility as serving needs it."""
+    """A facility as serving needs it.
+
+    Attributes:
+        name: what it is called.
+        data_until: last day that its exports cover.
+        contexts: its own figures, or none.
+        is_current: whether it could be looked up; else this is what was known last, or nothing.
+    """
 
     name: str | None
     data_until: date | None
     contexts: Contexts
+    is_current: bool = True
 
 
 @dataclass(frozen=True)
@@ -106,17 +115,17 @@ class ContextCache:
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def get(self, facility: str) -> HeldFacility | None:
-        """Return a facility, or None if it is unknown.
-
-        Raises:
-            Unavailable: the database is away and nothing is held; a held context is used however old.
-        """
+        """Return a facility, or None if it is unknown; while the database is away, what was known last."""
         with self._lock:
             found = self._held.get(facility)
         if found is not None and self.monotonic() - found[0] < _FRESH_SECONDS:
             return found[1]
-        with self.database.transaction() as tx:
-            state = facility_store.find(tx, facility)
+        try:
+            with self.database.transaction() as tx:
+                state = facility_store.find(tx, facility)
+        except Unavailable:
+            last = found[1] if found is not None else None
+            return replace(last or HeldFacility(None, None, Contexts.of([])), is_current=False)
         held = None if state is None else HeldFacility(state.name, state.data_until, _contexts_of_state(state))
         with self._lock:
             self._held[facility] = (self.monotonic(), held)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
-from typing import Any, NamedTuple
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -17,78 +17,34 @@ from numpy.typing import NDArray
 
 from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent, EventType
-from iit.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound, Unavailable
+from iit.domain.errors import Busy, Conflict, InvalidInput, NotAllowed, NotFound, Unavailable
 from iit.domain.interruption import NEVER, interruption_day
 from iit.domain.record import Patient, day_date, day_number
-from iit.domain.risk import Source
 from iit.features.columns import Columns, pack, unpack
 from iit.features.context import Contexts
-from iit.features.registry import FEATURE_NAMES, FEATURE_SET_VERSION, INDEX
+from iit.features.registry import FEATURE_NAMES, INDEX
 from iit.features.vector import matrix, vector_of
 from iit.ingest.nmrs import read_nmrs
 from iit.model.cycles import Cycle, current_cycle
+from iit.services.answers import LOST_FIGURES, Asked, Prediction, Scored, audit_of, is_degraded, row_of
 from iit.services.champion import Champion, Serving
 from iit.services.contexts import ContextCache
 from iit.services.refusals import note_refusal, note_refused_patient
+from iit.services.spooling import Spooling
 from iit.services.what_if import WhatIf, supposed, told_beside
 from iit.store import audit as audit_trail
 from iit.store import patients as patient_store
 from iit.store import predictions as prediction_store
 from iit.store import records as record_store
 from iit.store.database import Database
-from iit.store.predictions import PredictionRow, StoredPrediction
+from iit.store.predictions import StoredPrediction
+from iit.store.spooled import Act
 from iit.telemetry import predictions_total
 
 NO_CONTEXTS = Contexts.of([])
+NO_FIGURES: Final = "the facility's own figures are not known yet"
+OLD_FIGURES: Final = "the facility's own figures cannot be looked up now: those known last were used"
 _LARGEST = float(np.finfo(np.float32).max)
-
-
-class Prediction(NamedTuple):
-    """What is said of a patient on a day."""
-
-    prediction_id: UUID
-    patient_uuid: str | None
-    facility: str | None
-    as_of: date
-    expected_date: date | None
-    interruption_date: date | None
-    iit_risk_score: float
-    risk_level: str
-    reasons: list[dict[str, Any]]
-    model_version: str
-    source: str
-    degraded: bool
-    stored: bool
-    data_quality: float
-    warnings: list[str]
-
-    def __repr__(self) -> str:
-        return f"Prediction({self.prediction_id})"
-
-
-class Asked(NamedTuple):
-    """What a prediction is asked about: whom, where, when, and what to warn of."""
-
-    patient_uuid: str | None
-    facility: str | None
-    as_of: date
-    expected: int | None
-    explain: int
-    warnings: list[str]
-
-    def __repr__(self) -> str:
-        return "Asked()"
-
-
-class Scored(NamedTuple):
-    """A prediction and the vector it was made from, ready to be kept; and what a supposition would make of it."""
-
-    prediction: Prediction
-    features: list[float]
-    what_if: dict[str, Any] | None = None
-
-    def __repr__(self) -> str:
-        return "Scored()"
 
 
 @dataclass(frozen=True)
@@ -101,6 +57,7 @@ class Predictor:
         contexts: facilities in memory.
         zone: time zone of dates without an offset.
         today: the present day.
+        spooling: keeps predictions while the database cannot.
     """
 
     database: Database
@@ -108,6 +65,7 @@ class Predictor:
     contexts: ContextCache
     zone: tzinfo
     today: Callable[[], date] = field(repr=False)
+    spooling: Spooling
 
     def score_document(
         self, data: bytes, *, as_of: date | None, explain: int, who: Principal, what_if: WhatIf | None = None
@@ -123,7 +81,7 @@ class Predictor:
 
         Raises:
             InvalidInput: the document is at fault. Conflict: the patient is not at risk that day.
-            NotAllowed: the patient is outside the scope. Unavailable: no model, or the facility cannot be looked up.
+            NotAllowed: the patient is outside the scope. Unavailable: no model, or the scope cannot be looked up.
         """
         imported = read_nmrs(data, zone=self.zone)
         patient = imported.record.patient
@@ -212,9 +170,8 @@ class Predictor:
         serving = self.champion.current()
         on = day_number(asked.as_of)
         cycle = _at_risk(columns, on)
-        contexts, place = self._contexts(asked.facility)
-        if place < 0:
-            asked = asked._replace(warnings=[*asked.warnings, "the facility's own figures are not known yet"])
+        contexts, place, warnings = self._contexts(asked.facility)
+        asked = asked._replace(warnings=[*asked.warnings, *warnings])
         vector = vector_of(columns, 0, on, contexts, place)[None, :]
         scored = _answer(serving, vector, asked._replace(expected=cycle.expected))
         if what_if is None:
@@ -225,12 +182,13 @@ class Predictor:
         told |= {"expected_date": day_date(expected), "interruption_date": day_date(interruption_day(expected))}
         return scored._replace(what_if=told)
 
-    def _contexts(self, facility: str | None) -> tuple[Contexts, int]:
-        """Return a facility's context and its place, or none and -1."""
+    def _contexts(self, facility: str | None) -> tuple[Contexts, int, list[str]]:
+        """Return a facility's context and its place, or none and -1; and what to warn of."""
         held = None if facility is None else self.contexts.get(facility)
+        is_current = held is None or held.is_current
         if held is None or not held.contexts.n_facilities:
-            return NO_CONTEXTS, -1
-        return held.contexts, 0
+            return NO_CONTEXTS, -1, [NO_FIGURES if is_current else LOST_FIGURES]
+        return held.contexts, 0, [] if is_current else [OLD_FIGURES]
 
     def warm(self) -> None:
         """Load what the first request would wait for: the kernels, and the model if there is one."""
@@ -263,12 +221,25 @@ class Predictor:
         return found
 
     def keep(self, scored: Sequence[Scored], *, who: Principal) -> list[Prediction]:
-        """Keep predictions with their audit events in one transaction and return them marked as stored."""
+        """Keep predictions with their audit events in one transaction and return them marked as stored.
+
+        While the database is away or takes no writes, they are kept on disk with their events, not marked, and stored
+        when it is back: either way nothing is given out that is not on disk.
+
+        Raises:
+            Busy: the database is overloaded. Unavailable: they can be kept nowhere.
+        """
         if not scored:
             return []
         rows = [row_of(one, who.name) for one in scored]
-        with self.database.transaction() as tx:
-            prediction_store.save(tx, rows, audit=[audit_of(row) for row in rows])
+        try:
+            with self.database.transaction() as tx:
+                prediction_store.save(tx, rows, audit=[audit_of(row) for row in rows])
+        except Busy:
+            raise
+        except Unavailable:
+            self.spooling.keep([Act(audit_of(row), row) for row in rows])
+            return [one.prediction for one in scored]
         return [one.prediction._replace(stored=True) for one in scored]
 
 
@@ -327,68 +298,9 @@ def _answer(serving: Serving, vector: NDArray[np.float32], asked: Asked) -> Scor
         reasons=[reason._asdict() for reason in reasons],
         model_version=scorer.version,
         source=source,
-        degraded=source != Source.CHAMPION,
+        degraded=is_degraded(source, asked.warnings),
         stored=False,
         data_quality=round(float(1 - np.isnan(vector).mean()), 4),
         warnings=asked.warnings,
     )
     return Scored(prediction, vector[0].tolist())
-
-
-def told(stored: StoredPrediction) -> dict[str, Any]:
-    """Return a stored prediction in the form in which it was answered."""
-    row = stored.row
-    prediction = Prediction(
-        prediction_id=row.prediction_id,
-        patient_uuid=row.patient_uuid,
-        facility=row.facility,
-        as_of=row.as_of,
-        expected_date=row.expected_on,
-        interruption_date=(
-            None if row.expected_on is None else day_date(interruption_day(day_number(row.expected_on)))
-        ),
-        iit_risk_score=row.risk_score,
-        risk_level=row.risk_band,
-        reasons=row.reasons,
-        model_version=row.model_version,
-        source=row.source,
-        degraded=row.source != Source.CHAMPION,
-        stored=True,
-        data_quality=row.data_quality if row.data_quality is not None else 0.0,
-        warnings=row.warnings,
-    )
-    return {**prediction._asdict(), "created_at": stored.created_at}
-
-
-def row_of(scored: Scored, actor: str) -> PredictionRow:
-    """Return the row to store."""
-    told = scored.prediction
-    return PredictionRow(
-        prediction_id=told.prediction_id,
-        patient_uuid=told.patient_uuid,
-        facility=told.facility,
-        model_version=told.model_version,
-        as_of=told.as_of,
-        expected_on=told.expected_date,
-        risk_score=told.iit_risk_score,
-        risk_band=told.risk_level,
-        reasons=told.reasons,
-        features=scored.features,
-        feature_set_version=FEATURE_SET_VERSION,
-        source=told.source,
-        data_quality=told.data_quality,
-        warnings=told.warnings,
-        requested_by=actor,
-    )
-
-
-def audit_of(row: PredictionRow) -> AuditEvent:
-    """Return the audit event of a prediction."""
-    target = f"patient:{row.patient_uuid}" if row.patient_uuid else "features"
-    return AuditEvent(
-        event_type=EventType.PREDICTION,
-        actor=row.requested_by,
-        action="execute",
-        target=target,
-        detail={"prediction_id": str(row.prediction_id), "model_version": row.model_version},
-    )

@@ -96,6 +96,12 @@ def note(connection: Connection, events: Sequence[AuditEvent]) -> None:
     connection.info[_NOTED] += events
 
 
+def noted(connection: Connection) -> Sequence[AuditEvent]:
+    """Return the events on the transaction's list."""
+    events: Sequence[AuditEvent] = connection.info.get(_NOTED, ())
+    return events
+
+
 def append(connection: Connection, keys: Callable[[], AuditKeys]) -> bool:
     """Write the events on the transaction's list to the end of the chain; return whether there were any.
 

@@ -1,17 +1,19 @@
 """The way to PostgreSQL: one engine, one transaction a use case, and errors that say what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, text
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
-from iit.domain.errors import Conflict, InvalidInput, ServiceError, Unavailable
+from iit.breaker import Breaker, closed_breaker
+from iit.domain.audit import AuditEvent
+from iit.domain.errors import Busy, Conflict, InvalidInput, ReadOnly, ServiceError, Unavailable
 from iit.store import chain
 from iit.store.chain import AuditKeys
 from iit.store.pool import PoolSettings as PoolSettings
@@ -21,16 +23,31 @@ Transaction = Connection
 
 _READ_ONLY: Final = "25006"
 _UNAVAILABLE_CLASSES: Final = ("08", "53", "57", "55", "40", "25")  # connection, resources, operator, locks, rollback
+_WAITED_TOO_LONG: Final = ("55P03", "57014", "53300")  # lock, statement, connections
+_AWAY: Final = ("08", "57P")  # connection lost or refused, server shuts down or starts
+# Seconds, the last one milliseconds: a dead network is seen, too.
+_PATIENCE: Final = {"connect_timeout": 2, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2,
+                    "tcp_user_timeout": 10_000}  # fmt: skip
 _UNIQUE_VIOLATION: Final = "23505"
 _BAD_TEXT: Final = "22021"  # not in the database's encoding; a NUL is refused by the driver, without a state
 
 
 @dataclass(frozen=True)
 class Database:
-    """A pool of connections to one PostgreSQL database. `repr` shows no password."""
+    """A pool of connections to one PostgreSQL database. `repr` shows no password.
+
+    Attributes:
+        engine: the pool.
+        audit_keys: keys of the audit trail, for those who act.
+        breaker: stops asking a server that is away.
+        when_read_only: keeps the events of a transaction that only read, while nothing can be written; it raises the
+            error it is given where it does not. None keeps none: then nothing is given out.
+    """
 
     engine: Engine = field(repr=False)
     audit_keys: AuditKeys | None = field(repr=False)
+    breaker: Breaker = field(repr=False, default_factory=lambda: closed_breaker("database"))
+    when_read_only: "Callable[[Sequence[AuditEvent], ReadOnly], None] | None" = field(repr=False, default=None)
 
     @property
     def trail_keys(self) -> AuditKeys:
@@ -50,22 +67,49 @@ class Database:
         Act and audit are one commit: where the trail cannot be written, nothing is done and nothing given out.
 
         Raises:
-            Unavailable: the database is away, read-only, overloaded or waits on a lock too long.
+            Unavailable: the database is away. ReadOnly: it takes no writes. Busy: it is overloaded or waits too long.
             Conflict: a row with the same key exists. InvalidInput: a text holds NUL, which PostgreSQL does not keep.
         """
+        self.breaker.admit()
         try:
             with self.engine.connect() as connection:
-                with connection.begin():
+                self.breaker.succeeded()
+                with connection.begin() as opened:
                     chain.begin(connection)
                     yield connection
-                    has_appended = chain.append(connection, lambda: self.trail_keys)
+                    has_appended = self._append(connection, opened)
                 if has_appended:
                     chain.wait_for_disk(connection)
         except (SQLAlchemyError, psycopg.Error) as cause:
+            if _is_away(cause):
+                self.breaker.failed()
             translated = _translated(cause)
             if translated is None:
                 raise
             raise translated from cause
+
+    def _append(self, connection: Connection, opened: RootTransaction) -> bool:
+        """Write the transaction's events; return whether a commit has to be waited for."""
+        events = list(chain.noted(connection))
+        try:
+            return chain.append(connection, lambda: self.trail_keys)
+        except DBAPIError as cause:
+            refusal = _translated(cause)
+            if not isinstance(refusal, ReadOnly) or self.when_read_only is None:
+                raise
+            opened.rollback()
+            self.when_read_only(events, refusal)
+            return False
+
+    def demand_writable(self) -> None:
+        """Raise unless the database can be written.
+
+        Raises:
+            Unavailable: it is away. ReadOnly: it takes no writes.
+        """
+        with self.transaction() as tx:
+            if tx.execute(text("SHOW transaction_read_only")).scalar_one() == "on":
+                raise ReadOnly("the database is read-only", place="database")
 
     def ping(self) -> None:
         """Ask the database for an answer.
@@ -89,7 +133,12 @@ class Database:
 
 
 def open_database(
-    url: str, *, time_zone: str, audit_keys: AuditKeys | None = None, pool: PoolSettings | None = None
+    url: str,
+    *,
+    time_zone: str,
+    audit_keys: AuditKeys | None = None,
+    pool: PoolSettings | None = None,
+    breaker: Breaker | None = None,
 ) -> Database:
     """Return a database for a `postgresql+psycopg://` URL whose audit trail is sealed with these keys.
 
@@ -111,21 +160,32 @@ def open_database(
         pool_recycle=chosen.recycle_seconds,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"options": options, "connect_timeout": 5, "application_name": "iit-ml-service"},
+        connect_args={"options": options, "application_name": "iit-ml-service", **_PATIENCE},
     )
-    return Database(engine, audit_keys)
+    return Database(engine, audit_keys, breaker or closed_breaker("database"))
+
+
+def _is_away(cause: SQLAlchemyError | psycopg.Error) -> bool:
+    """Tell whether an error says that the server is not there, rather than that it will not."""
+    driver_error = cause.orig if isinstance(cause, DBAPIError) else cause
+    if not isinstance(driver_error, psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    state = driver_error.sqlstate
+    return state is None or state.startswith(_AWAY)
 
 
 def _translated(cause: SQLAlchemyError | psycopg.Error) -> ServiceError | None:
     """Return what an error of the database means to who asks; None if it is a bug."""
     if isinstance(cause, PoolTimeout):
-        return Unavailable("all database connections are in use", place="database")
+        return Busy("all database connections are in use", place="database")
     driver_error = cause.orig if isinstance(cause, DBAPIError) else cause
     if not isinstance(driver_error, psycopg.Error):
         return None
     state = driver_error.sqlstate
     if state == _READ_ONLY:
-        return Unavailable("the database is read-only", place="database", retry_after_seconds=60)
+        return ReadOnly("the database is read-only", place="database")
+    if state in _WAITED_TOO_LONG or (state or "").startswith("40"):
+        return Busy("the database is too busy for this now", place="database")
     if state == _UNIQUE_VIOLATION:
         return Conflict("it exists already", place="database")
     if isinstance(cause, DataError) and state in (None, _BAD_TEXT):

@@ -52,12 +52,22 @@ class StoredPrediction(NamedTuple):
 _COLUMNS = [predictions.c[name] for name in PredictionRow._fields]
 
 
-def save(tx: Transaction, rows: Sequence[PredictionRow], *, audit: Sequence[AuditEvent]) -> None:
-    """Keep predictions and the patients' latest risk. A prediction with a known id is not stored twice."""
+def save(
+    tx: Transaction, rows: Sequence[PredictionRow], *, audit: Sequence[AuditEvent], made_at: datetime | None = None
+) -> None:
+    """Keep predictions and the patients' latest risk. A prediction with a known id is not stored twice.
+
+    Args:
+        tx: the transaction.
+        rows: what was said.
+        audit: the events of it.
+        made_at: when it was said, if not now.
+    """
     if rows:
+        when = {} if made_at is None else {"created_at": made_at}
         tx.execute(
             insert(predictions).on_conflict_do_nothing(index_elements=["prediction_id"]),
-            [row._asdict() for row in rows],
+            [row._asdict() | when for row in rows],
         )
         _save_latest_risk(tx, rows)
     audit_trail.write(tx, *audit)

@@ -1,9 +1,9 @@
 """The tables of upkeep and of what is read elsewhere."""
 
 from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Table, Text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from iit.store.schema_base import metadata
+from iit.store.schema_base import metadata, moment
 
 watermarks = Table(
     "watermarks",
@@ -41,4 +41,12 @@ maintenance_log = Table(
     Column("outcome", Text, nullable=False, comment="ok or failed"),
     Column("detail", JSONB, nullable=False),
     Index("idx_maintenance_log_task_finished", "task", "finished_at"),
+)
+
+spool_receipts = Table(
+    "spool_receipts",
+    metadata,
+    Column("entry_id", UUID(as_uuid=True), primary_key=True, comment="of an entry of the spool that was stored"),
+    moment("stored_at"),
+    Index("idx_spool_receipts_stored_at", "stored_at"),
 )

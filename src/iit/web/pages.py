@@ -18,8 +18,8 @@ from iit.api.rules import PUBLIC
 from iit.bootstrap import Service
 from iit.domain.access import Action, Principal
 from iit.domain.errors import Conflict, NotAuthenticated, NotFound, RateLimited
+from iit.services.answers import told
 from iit.services.logins import Origin
-from iit.services.predictions import told
 from iit.web.rules import COOKIE, OWN_FORM, SAME_SITE, LoginNeeded, PageRefused, sees
 from iit.web.timeline import draw
 

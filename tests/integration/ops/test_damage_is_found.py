@@ -18,8 +18,8 @@ from iit.ingest.sources import SourceDocument
 from iit.model.registry import Registry
 from iit.ops.integrity import Scope, check
 from iit.ops.tools import Tools
+from iit.services.answers import audit_of
 from iit.services.intake import Intake
-from iit.services.predictions import audit_of
 from iit.store import predictions, server
 from iit.store.database import Database, open_database
 from iit.store.embedded.binaries import find_binaries
