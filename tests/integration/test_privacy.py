@@ -147,6 +147,7 @@ def test_every_table_that_names_persons_is_known() -> None:
         "facility_access",
         "model_metrics",
         "sessions",
+        "spool_receipts",
         "users",
         "watermarks",
     }

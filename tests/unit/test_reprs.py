@@ -64,6 +64,7 @@ HARMLESS = {
     "iit.store.pool": {"PoolSettings"},
     "iit.store.predictions": {"BatchFilter"},
     "iit.store.sync": {"Watermark"},
+    "iit.store.spool": {"Depth", "Spool"},
     "iit.store.truths": {"Truth"},
 }
 """Classes whose fields are figures, settings, codes of facilities or what the audit trail may hold."""

@@ -45,6 +45,9 @@ class _Frame(NamedTuple):
     payload: bytes
     is_stored: bool
 
+    def __repr__(self) -> str:
+        return f"_Frame({len(self.payload)} bytes)"
+
 
 @dataclass
 class Spool:

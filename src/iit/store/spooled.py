@@ -46,7 +46,7 @@ class Entry(msgspec.Struct, frozen=True):
     acts: list[Act]
 
     def __repr__(self) -> str:
-        return f"Entry({self.entry_id})"
+        return "Entry()"
 
 
 _decoder = msgspec.msgpack.Decoder(Entry)
