@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 
 from fastapi import FastAPI
+from prometheus_client import REGISTRY
+from prometheus_client.metrics import MetricWrapperBase
 
 from iit.api.app import add_routes
 from iit.api.rules import rules
@@ -11,6 +13,7 @@ from iit.config import Settings
 from iit.domain.access import RIGHTS, Role
 from iit.domain.audit import COLUMNS, EventType, Purpose
 from iit.features.dictionary import as_markdown
+from iit.services.gauges import MEANINGS
 from iit.web.pages import add_pages
 
 from operate_pages import health_page  # isort: skip - lies beside this file
@@ -83,7 +86,41 @@ def audit_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+_UNITS = {"_seconds": "s", "_bytes": "bytes", "_total": "count", "_psi": "PSI"}
+
+
+def metrics_page() -> str:
+    """Return the figures that `/metrics` tells."""
+    counted = [
+        (
+            f"{one.name}_total" if one.type == "counter" else one.name,
+            one.type,
+            instrument._labelnames,
+            one.documentation,
+        )
+        for instrument in REGISTRY._collector_to_names
+        if isinstance(instrument, MetricWrapperBase)
+        for one in instrument.describe()
+    ]
+    read = [(name, "counter" if one.is_counter else "gauge", one.labels, one.text) for name, one in MEANINGS.items()]
+    lines = [
+        "# Figures for Prometheus",
+        "",
+        "What `GET /metrics` tells, of all workers together. Generated from `iit.telemetry` and `iit.services.gauges`. "
+        "No label holds anything of a patient. Histograms come as `_bucket`, `_sum` and `_count`; besides these there "
+        "are `process_*`, summed over workers.",
+        "",
+        "| name | type | labels | unit | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    for name, kind, labels, text in sorted({*counted, *read}):
+        unit = next((unit for suffix, unit in _UNITS.items() if name.endswith(suffix)), "")
+        lines.append(f"| `{name}` | {kind} | {', '.join(f'`{one}`' for one in labels)} | {unit} | {text} |")
+    return "\n".join(lines) + "\n"
+
+
 PAGES = {
+    "metrics.md": metrics_page,
     "features.md": as_markdown,
     "settings.md": settings_page,
     "access.md": access_page,

@@ -156,6 +156,9 @@ class Settings(BaseSettings):
         SecretStr | None, Field(description="Key of the service in PagerDuty (Events API v2) for `iit page`.")
     ] = None
     pagerduty_url: Annotated[str, Field(description="Where events go.")] = "https://events.pagerduty.com/v2/enqueue"
+    tls_certificates: Annotated[
+        str, Field(description="Files of certificates (PEM) in front of the service, by commas, whose expiry is told.")
+    ] = ""
     disk_warn_percent: Annotated[
         float, Field(gt=0, lt=100, description="Use of a disk that daily maintenance complains of.")
     ] = 80.0

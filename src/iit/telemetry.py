@@ -3,6 +3,7 @@
 import logging
 import logging.handlers
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import Final
@@ -31,12 +32,16 @@ prediction_stage_seconds = Histogram(
 )
 
 messages_total = Counter("iit_messages_total", "Messages by type and what became of them.", ("type", "result"))
-inbox_depth = Gauge("iit_inbox_depth", "Messages by state.", ("state",), multiprocess_mode="mostrecent")
-inbox_oldest_seconds = Gauge(
-    "iit_inbox_oldest_seconds", "Age of the oldest waiting message.", multiprocess_mode="mostrecent"
-)
-backup_age_seconds = Gauge(
-    "iit_backup_age_seconds", "Age of the newest good backup.", ("kind",), multiprocess_mode="mostrecent"
+logins_total = Counter("iit_logins_total", "Logins with a password: `ok`, `wrong` or `too_many`.", ("result",))
+cache_hits_total = Counter("iit_cache_hits_total", "Lookups answered from memory.", ("cache",))
+cache_misses_total = Counter("iit_cache_misses_total", "Lookups that had to ask the database.", ("cache",))
+db_pool_in_use = Gauge("iit_db_pool_in_use", "Database connections in use.", multiprocess_mode="livesum")
+db_pool_limit = Gauge("iit_db_pool_limit", "Database connections that may be in use.", multiprocess_mode="livesum")
+db_pool_timeouts_total = Counter("iit_db_pool_timeouts_total", "Requests that waited in vain for a connection.")
+db_transaction_seconds = Histogram(
+    "iit_db_transaction_seconds",
+    "Time of a transaction with the wait for its connection, in seconds.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0),
 )
 circuit_breaker_state = Gauge(
     "iit_circuit_breaker_state",
@@ -49,6 +54,26 @@ spool_bytes = Gauge("iit_spool_bytes", "Bytes of the spool on disk.", multiproce
 spool_set_aside = Gauge(
     "iit_spool_set_aside", "Entries that could not be stored and lie aside.", multiprocess_mode="mostrecent"
 )
+for _result in ("ok", "wrong", "too_many"):
+    logins_total.labels(_result)
+for _cache in ("facilities", "credentials"):
+    cache_hits_total.labels(_cache)
+    cache_misses_total.labels(_cache)
+
+
+class stage:  # noqa: N801 - reads as what it is: `with stage("score"):`
+    """Measures a stage of a prediction: read, features, score, explain or keep."""
+
+    __slots__ = ("_began", "_name")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        prediction_stage_seconds.labels(self._name).observe(time.perf_counter() - self._began)
 
 
 def configure_logging(*, level: str, file: Path | None = None) -> None:

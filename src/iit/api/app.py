@@ -16,6 +16,7 @@ from iit.api import (
     hl7,
     jobs,
     keys,
+    metrics,
     models,
     patients,
     predictions,
@@ -32,7 +33,7 @@ def add_routes(app: FastAPI) -> None:
     """Add the routes of the API to an application."""
     for module in (fhir, fhir_answers):
         app.include_router(module.router, responses=problems.OUTCOMES)
-    for module in (predictions, patients, models, jobs, analytics, hl7, tokens, keys, health):
+    for module in (predictions, patients, models, jobs, analytics, hl7, tokens, keys, health, metrics):
         app.include_router(module.router, responses=problems.PROBLEMS)
 
 

@@ -1,58 +1,109 @@
-"""Kept figures in the form of Prometheus."""
+"""Figures in the form of Prometheus: those counted by all workers and those read when they are asked for."""
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import (
+    GC_COLLECTOR,
+    PLATFORM_COLLECTOR,
+    REGISTRY,
+    CollectorRegistry,
+    Metric,
+    ProcessCollector,
+    generate_latest,
+    multiprocess,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from iit.services.gauges import RECORDED_AT
+from iit.services.gauges import MEANINGS, Figure
 
-Figures = Mapping[tuple[str, str], float]
-
-_PLAIN: Final = (
-    ("iit_prediction_accuracy", ("live_accuracy", "all"),
-     "Share of resolved predictions on the right side of the band high, last 30 days."),
-    ("iit_data_quality_score", ("data_quality_score", "all"), "Quality of the data on the latest lists, 0 to 1."),
-    ("iit_score_psi", ("score_psi", "all"), "PSI of risks on the latest lists against the model's reference."),
-    ("iit_drift_run_timestamp_seconds", RECORDED_AT, "When drift was last looked for, in Unix time."),
-)  # fmt: skip
-_LABELLED: Final = (
-    ("iit_feature_psi", "feature", "feature_psi", "PSI of a feature on the latest lists against the reference."),
-    ("iit_drift_alert", "kind", "drift_alert", "1 where the world has surely changed, else 0."),
-)
+for _collector in (GC_COLLECTOR, PLATFORM_COLLECTOR):  # of Python alone: nobody looks at them
+    with suppress(KeyError):
+        REGISTRY.unregister(_collector)
 
 
-class StoredFigures(Collector):
-    """Gauges read from the latest kept run."""
+class ReadFigures(Collector):
+    """Figures as families; those without a value are told with name and meaning only."""
 
-    def __init__(self, figures: Callable[[], Figures]) -> None:
+    def __init__(self, figures: Callable[[], Iterable[Figure]]) -> None:
         self._figures = figures
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield a gauge for each figure that is known."""
-        found = self._figures()
-        for name, key, text in _PLAIN:
-            if key in found:
-                yield GaugeMetricFamily(name, text, value=found[key])
-        for name, label, metric, text in _LABELLED:
-            yield _family(name, text, label, {s: v for (m, s), v in found.items() if m == metric})
-        live = {m.removeprefix("live_"): v for (m, s), v in found.items() if m.startswith("live_") and s == "all"}
-        yield _family("iit_live_performance", "Figures of the model from resolved outcomes.", "metric", live)
-        claimed = {m.removeprefix("expected_"): v for (m, _), v in found.items() if m.startswith("expected_")}
-        yield _family("iit_expected_performance", "What the risks claim before labels are known.", "metric", claimed)
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: registering reads no figures."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every family."""
+        found: dict[str, list[Figure]] = {name: [] for name in MEANINGS}
+        for figure in self._figures():
+            found[figure[0]].append(figure)
+        for name, (labels, text, is_counter) in MEANINGS.items():
+            family = (CounterMetricFamily if is_counter else GaugeMetricFamily)(name, text, labels=labels)
+            for _, values, value in found[name]:
+                family.add_metric(values, value)
+            yield family
 
 
-def exposition(figures: Callable[[], Figures]) -> bytes:
-    """Return the gauges in Prometheus' text format."""
-    registry = CollectorRegistry()
-    registry.register(StoredFigures(figures))
-    return generate_latest(registry)
+_SUMMED: Final = {"process_virtual_memory_bytes", "process_resident_memory_bytes", "process_cpu_seconds",
+                  "process_open_fds"}  # fmt: skip
 
 
-def _family(name: str, text: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, text, labels=[label])
-    for segment, value in sorted(values.items()):
-        family.add_metric([segment], value)
-    return family
+class Workers(Collector):
+    """`process_*` of all workers together: sums; of start and limit the lowest."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: registering reads no figures."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the families, and forget what workers that are gone had under way."""
+        told: dict[str, Metric] = {}
+        for pid in sorted({int(path.stem.rpartition("_")[2]) for path in self._folder.glob("*.db")}):
+            if not _is_alive(pid):
+                multiprocess.mark_process_dead(pid, str(self._folder))  # type: ignore[no-untyped-call]
+                continue
+            for family in ProcessCollector(pid=lambda pid=pid: pid, registry=None).collect():  # type: ignore[misc]
+                _add(told.setdefault(family.name, family), family)
+        return told.values()
+
+
+def exposition(figures: Callable[[], Iterable[Figure]], workers: Path | None) -> bytes:
+    """Return all figures in Prometheus' text format.
+
+    Args:
+        figures: what is read when asked for.
+        workers: folder where several workers count; None counts in this process.
+    """
+    read = CollectorRegistry()
+    read.register(ReadFigures(figures))
+    if workers is None:
+        return generate_latest(REGISTRY) + generate_latest(read)
+    counted = CollectorRegistry()
+    counted.register(Workers(workers))
+    multiprocess.MultiProcessCollector(counted, path=str(workers))  # type: ignore[no-untyped-call]
+    return generate_latest(counted) + generate_latest(read)
+
+
+def _add(whole: Metric, part: Metric) -> None:
+    if whole is part:
+        return
+    (before,), (more,) = whole.samples, part.samples
+    value = before.value + more.value if whole.name in _SUMMED else min(before.value, more.value)
+    whole.samples = [before._replace(value=value)]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,25 +1,17 @@
-"""`/health` and `/metrics`: for load balancers, supervisors, operators and Prometheus; nothing of patients is told."""
+"""`/health`: for load balancers, supervisors and operators; nothing of patients is told."""
 
-from contextlib import suppress
 from typing import Annotated, Any, Final
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
-from prometheus_client import REGISTRY as PROCESS_REGISTRY
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import JSONResponse
 
 from iit import __version__
 from iit.api.dependencies import ServiceDep
-from iit.api.gauges import exposition
 from iit.api.local import anybody_and_more, may_here
 from iit.api.rules import PUBLIC
-from iit.bootstrap import Service
 from iit.domain.access import Action, Principal
-from iit.domain.errors import Unavailable
 from iit.ops.health.run import Standing, State
-from iit.store import backups
-from iit.telemetry import backup_age_seconds
 
 router = APIRouter(tags=["health"])
 
@@ -72,26 +64,6 @@ async def check(
         return _answer(standing, {})
     standing = await to_thread.run_sync(service.health.deep, limiter=_own_threads)
     return _answer(standing, _details(standing))
-
-
-@router.get("/metrics", dependencies=[PUBLIC], response_class=PlainTextResponse)
-def metrics(service: ServiceDep) -> Response:
-    """Give all figures in Prometheus' text format, of all workers together."""
-    kept = exposition(service.gauges.figures)
-    with suppress(Unavailable):  # the figures of the inbox stay as they were
-        service.inbox.measure()
-    _tell_backup_age(service)
-    if service.metrics_folder is None:
-        return Response(generate_latest(PROCESS_REGISTRY) + kept, media_type=CONTENT_TYPE_LATEST)
-    registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry, path=str(service.metrics_folder))  # type: ignore[no-untyped-call]
-    return Response(generate_latest(registry) + kept, media_type=CONTENT_TYPE_LATEST)
-
-
-def _tell_backup_age(service: Service) -> None:
-    with suppress(Unavailable), service.database.transaction() as tx:  # figures go on without the database
-        for kind, finished_at in backups.latest_good(tx).items():
-            backup_age_seconds.labels(kind).set((service.now() - finished_at).total_seconds())
 
 
 def _details(standing: Standing) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from iit.domain.audit import Origin, Purpose, acting_from
 from iit.services.perimeter import Perimeter
 from iit.telemetry import http_request_duration_seconds, http_requests_in_progress, http_requests_total
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
@@ -74,8 +75,9 @@ class Surroundings:
             http_requests_in_progress.dec()
             route = scope.get("route")
             handler = getattr(route, "path", "unmatched")
-            http_requests_total.labels(scope["method"], handler, str(status)).inc()
-            http_request_duration_seconds.labels(scope["method"], handler).observe(time.perf_counter() - began)
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            http_requests_total.labels(method, handler, str(status)).inc()
+            http_request_duration_seconds.labels(method, handler).observe(time.perf_counter() - began)
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         """Return the answer to a request that is not even looked at."""

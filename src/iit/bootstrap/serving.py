@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from iit.bootstrap.faults import breaker_of, redis_breaker, spooled_database
 from iit.bootstrap.fhir import exchange
+from iit.bootstrap.gauges import open_gauges
 from iit.bootstrap.health import open_health
 from iit.bootstrap.secrets import audit_keys, secrets_of
 from iit.config import Settings
@@ -190,7 +191,7 @@ def assemble(settings: Settings, database: Database) -> Service:
         outcomes=outcomes,
         monitoring=Monitoring(database, settings.models_folder, outcomes, lambda: _today(zone)),
         analytics=Analytics(database, settings.models_folder),
-        gauges=Gauges(database, settings.models_folder, time.monotonic),
+        gauges=open_gauges(settings, database, champion, audit, lambda: datetime.now(zone)),
         health=open_health(settings, database, champion, audit, lambda: datetime.now(zone)),
         metrics_folder=_metrics_folder(),
     )

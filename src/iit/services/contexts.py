@@ -18,9 +18,12 @@ from iit.store import facilities as facility_store
 from iit.store import records as record_store
 from iit.store.database import Database, Transaction
 from iit.store.facilities import ContextWrite, FacilityState
+from iit.telemetry import cache_hits_total, cache_misses_total
 
 _HELD: Final = 128  # facilities in memory
 _FRESH_SECONDS: Final = 30.0
+_HITS: Final = cache_hits_total.labels("facilities")
+_MISSES: Final = cache_misses_total.labels("facilities")
 
 
 @dataclass(frozen=True, repr=False)
@@ -119,7 +122,9 @@ class ContextCache:
         with self._lock:
             found = self._held.get(facility)
         if found is not None and self.monotonic() - found[0] < _FRESH_SECONDS:
+            _HITS.inc()
             return found[1]
+        _MISSES.inc()
         try:
             with self.database.transaction() as tx:
                 state = facility_store.find(tx, facility)

@@ -8,12 +8,15 @@ from typing import Final, NamedTuple
 
 from iit.domain.access import Principal
 from iit.domain.errors import Unavailable
+from iit.telemetry import cache_hits_total, cache_misses_total
 
 FRESH_SECONDS: Final = 5.0
 """How long a revoked credential may still work in a running worker."""
 
 _GRACE_SECONDS: Final = 900.0  # nothing can be revoked while the database is away, so what it confirmed goes on
 _HELD: Final = 10_000
+_HITS: Final = cache_hits_total.labels("credentials")
+_MISSES: Final = cache_misses_total.labels("credentials")
 
 
 class Found(NamedTuple):
@@ -63,7 +66,9 @@ class CredentialCache:
         """
         known = self.known(fingerprint)
         if known is not None:
+            _HITS.inc()
             return known
+        _MISSES.inc()
         try:
             found = look_up()
         except Unavailable:

@@ -21,7 +21,7 @@ from iit.services.inbox_work import Merge, Worker, WorkSummary, type_label
 from iit.store import inbox as inbox_store
 from iit.store.database import Database
 from iit.store.inbox import Arrival, InboxRow, Key
-from iit.telemetry import inbox_depth, inbox_oldest_seconds, messages_total
+from iit.telemetry import messages_total
 
 log = logging.getLogger(__name__)
 
@@ -154,17 +154,6 @@ class Inbox:
             counts, oldest = inbox_store.depth(tx)
         age = 0.0 if oldest is None else (self.clock() - oldest).total_seconds()
         return Depth(counts["waiting"], counts["dead"], max(age, 0.0))
-
-    def measure(self) -> None:
-        """Set the figures of the inbox for Prometheus.
-
-        Raises:
-            Unavailable: the database is away.
-        """
-        depth = self.depth()
-        inbox_depth.labels("waiting").set(depth.n_waiting)
-        inbox_depth.labels("dead").set(depth.n_dead)
-        inbox_oldest_seconds.set(depth.oldest_seconds)
 
     @contextmanager
     def working(self) -> Iterator[None]:

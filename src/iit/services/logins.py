@@ -23,6 +23,7 @@ from iit.store import users as user_store
 from iit.store.database import Database, Transaction
 from iit.store.logins import Attempts
 from iit.store.users import User
+from iit.telemetry import logins_total
 
 FREE_GUESSES: Final = 5
 """Wrong passwords for one name, from one address, before the first wait."""
@@ -66,6 +67,7 @@ class Logins:
         with self.database.transaction() as tx:
             user = user_store.find(tx, user_name)
         if not self._fits(user, password) or user is None:
+            logins_total.labels("wrong").inc()
             self._note_failure(user, origin, "wrong name or password")
             raise NotAuthenticated("the name or the password is wrong")
         row = user.row
@@ -73,6 +75,7 @@ class Logins:
         with self.database.transaction() as tx:
             login_store.succeeded(tx, buckets[0], buckets[1:])
             user_store.note_login(tx, row.user_name, self._hasher.hash(password) if stronger else row.password_hash)
+        logins_total.labels("ok").inc()
         return user
 
     def device_token(self, user_name: str) -> str:
@@ -92,6 +95,7 @@ class Logins:
                 for bucket in buckets:
                     login_store.failed(tx, bucket, now, forgotten_after=_FORGOTTEN_AFTER)
         if wait > timedelta(0):
+            logins_total.labels("too_many").inc()
             self._note_failure(None, origin, "too many attempts")
             seconds = int(wait.total_seconds()) + 1
             raise RateLimited("too many wrong passwords: wait", place="login", retry_after_seconds=seconds)

@@ -39,7 +39,7 @@ from iit.store import records as record_store
 from iit.store.database import Database
 from iit.store.predictions import StoredPrediction
 from iit.store.spooled import Act
-from iit.telemetry import predictions_total
+from iit.telemetry import predictions_total, stage
 
 NO_CONTEXTS = Contexts.of([])
 NO_FIGURES: Final = "the facility's own figures are not known yet"
@@ -83,7 +83,8 @@ class Predictor:
             InvalidInput: the document is at fault. Conflict: the patient is not at risk that day.
             NotAllowed: the patient is outside the scope. Unavailable: no model, or the scope cannot be looked up.
         """
-        imported = read_nmrs(data, zone=self.zone)
+        with stage("read"):
+            imported = read_nmrs(data, zone=self.zone)
         patient = imported.record.patient
         self._demand_scope(patient, who)
         exported = imported.exported_at.date() if imported.exported_at else None
@@ -108,7 +109,7 @@ class Predictor:
         Raises:
             NotFound: no such patient in scope. Conflict: not at risk that day. Unavailable: no model or no database.
         """
-        with self.database.transaction() as tx:
+        with stage("read"), self.database.transaction() as tx:
             row = record_store.facts_of(tx, patient_uuid, who.scope)
         if row is None:
             note_refused_patient(self.database, who, action="execute", patient_uuid=patient_uuid)
@@ -172,7 +173,8 @@ class Predictor:
         cycle = _at_risk(columns, on)
         contexts, place, warnings = self._contexts(asked.facility)
         asked = asked._replace(warnings=[*asked.warnings, *warnings])
-        vector = vector_of(columns, 0, on, contexts, place)[None, :]
+        with stage("features"):
+            vector = vector_of(columns, 0, on, contexts, place)[None, :]
         scored = _answer(serving, vector, asked._replace(expected=cycle.expected))
         if what_if is None:
             return scored
@@ -233,7 +235,7 @@ class Predictor:
             return []
         rows = [row_of(one, who.name) for one in scored]
         try:
-            with self.database.transaction() as tx:
+            with stage("keep"), self.database.transaction() as tx:
                 prediction_store.save(tx, rows, audit=[audit_of(row) for row in rows])
         except Busy:
             raise
@@ -281,9 +283,11 @@ def _told_beside(
 
 def _answer(serving: Serving, vector: NDArray[np.float32], asked: Asked) -> Scored:
     scorer, source = serving
-    risk = float(scorer.score(vector)[0])
+    with stage("score"):
+        risk = float(scorer.score(vector)[0])
     band = scorer.band(risk)
-    reasons = scorer.explain(vector, asked.explain)[0] if asked.explain else []
+    with stage("explain"):
+        reasons = scorer.explain(vector, asked.explain)[0] if asked.explain else []
     predictions_total.labels(band, source).inc()
     expected = asked.expected
     prediction = Prediction(

@@ -1,5 +1,6 @@
 """The way to PostgreSQL: one engine, one transaction a use case, and errors that say what to do."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from iit.domain.errors import Busy, Conflict, InvalidInput, ReadOnly, ServiceErr
 from iit.store import chain
 from iit.store.chain import AuditKeys
 from iit.store.pool import PoolSettings as PoolSettings
+from iit.telemetry import db_pool_in_use, db_pool_limit, db_pool_timeouts_total, db_transaction_seconds
 
 Transaction = Connection
 """What store functions are handed: an open transaction. Only `Database.transaction` commits."""
@@ -71,9 +73,11 @@ class Database:
             Conflict: a row with the same key exists. InvalidInput: a text holds NUL, which PostgreSQL does not keep.
         """
         self.breaker.admit()
+        began = time.perf_counter()
         try:
             with self.engine.connect() as connection:
                 self.breaker.succeeded()
+                self._tell_pool()
                 with connection.begin() as opened:
                     chain.begin(connection)
                     yield connection
@@ -87,6 +91,13 @@ class Database:
             if translated is None:
                 raise
             raise translated from cause
+        finally:
+            self._tell_pool()
+            db_transaction_seconds.observe(time.perf_counter() - began)
+
+    def _tell_pool(self) -> None:
+        if isinstance(self.engine.pool, QueuePool):
+            db_pool_in_use.set(self.engine.pool.checkedout())
 
     def _append(self, connection: Connection, opened: RootTransaction) -> bool:
         """Write the transaction's events; return whether a commit has to be waited for."""
@@ -162,6 +173,7 @@ def open_database(
         hide_parameters=True,
         connect_args={"options": options, "application_name": "iit-ml-service", **_PATIENCE},
     )
+    db_pool_limit.set(chosen.size + chosen.max_overflow)
     return Database(engine, audit_keys, breaker or closed_breaker("database"))
 
 
@@ -177,6 +189,7 @@ def _is_away(cause: SQLAlchemyError | psycopg.Error) -> bool:
 def _translated(cause: SQLAlchemyError | psycopg.Error) -> ServiceError | None:
     """Return what an error of the database means to who asks; None if it is a bug."""
     if isinstance(cause, PoolTimeout):
+        db_pool_timeouts_total.inc()
         return Busy("all database connections are in use", place="database")
     driver_error = cause.orig if isinstance(cause, DBAPIError) else cause
     if not isinstance(driver_error, psycopg.Error):
