@@ -37,6 +37,7 @@ HARMLESS = {
     "iit.ingest.hl7.mllp": {"Limits"},
     "iit.ingest.hl7.parse": {"Separators"},
     "iit.services.inbox": {"Depth"},
+    "iit.services.gauges": {"Gauges", "Meaning", "_Held"},
     "iit.services.inbox_work": {"WorkSummary"},
     "iit.services.keys": {"KeyWish"},
     "iit.services.logins": {"Origin"},
