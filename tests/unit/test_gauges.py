@@ -107,13 +107,14 @@ def test_a_source_that_hangs_holds_nobody_up() -> None:
 
 def test_a_spool_tells_how_much_waits_and_for_how_long(tmp_path: Path) -> None:
     (tmp_path / "pages").mkdir()
+    (tmp_path / "mail").mkdir()
     (tmp_path / "pages" / "one.json").write_text("{}")
     (tmp_path / "pages" / ".draft").write_text("{}")
     os.utime(tmp_path / "pages" / "one.json", (NOW.timestamp() - 60, NOW.timestamp() - 60))
     told = set(of_spool(tmp_path, lambda: NOW))
     assert {
         ("iit_spool_files", ("pages",), 1), ("iit_spool_oldest_seconds", ("pages",), 60.0),
-        ("iit_spool_files", ("database",), 0), ("iit_spool_oldest_seconds", ("database",), 0.0),
+        ("iit_spool_files", ("mail",), 0), ("iit_spool_oldest_seconds", ("mail",), 0.0),
     } == told  # fmt: skip
 
 

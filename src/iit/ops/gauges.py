@@ -13,7 +13,7 @@ from iit.ops.health.probes import spooled
 from iit.services.audit import Audit
 from iit.services.gauges import Figure
 
-_ALWAYS_TOLD: Final = ("pages", "database")
+_ALWAYS_TOLD: Final = ("pages",)
 
 
 def of_disks(folders: Mapping[str, Path]) -> Iterator[Figure]:
