@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from iit.breaker import NEVER
@@ -128,6 +128,23 @@ class Settings(BaseSettings):
     openmrs_limit_seconds: Annotated[
         float, Field(gt=0, le=86_400, description="How long one question to OpenMRS may take.")
     ] = 600.0
+    public_url: Annotated[
+        str | None, Field(description="Address under which others reach this service, for links and tokens of EMRs.")
+    ] = None
+    cds_issuer: Annotated[
+        str | None,
+        Field(description="Issuer (`iss`) of the tokens that an EMR signs for CDS Hooks."),
+    ] = None
+    cds_keys: Annotated[
+        str | None, Field(description="The issuer's public keys: an https:// address or a file with a JWK set.")
+    ] = None
+    cds_facilities: Annotated[
+        str,
+        Field(description="Facilities whose patients the EMR may ask about, by commas; else everyone's."),
+    ] = ""
+    cds_origins: Annotated[
+        str, Field(description="Origins of EMRs whose pages may call CDS Hooks from a browser, by commas.")
+    ] = ""
     backup_target: Annotated[
         str | None,
         Field(description="Folder or s3://bucket/prefix for backups; else `backups` in the data folder."),
@@ -215,6 +232,22 @@ class Settings(BaseSettings):
                 shown = value.get_secret_value() if isinstance(value, SecretStr) else value
                 told[f"IIT_{name.upper()}"] = str(shown)
         return told
+
+    @field_validator("public_url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// or http://")
+        return url
+
+    @model_validator(mode="after")
+    def _whole_trust(self) -> "Settings":
+        told = [self.cds_issuer, self.cds_keys]
+        if any(told) and not (all(told) and self.public_url):
+            raise ValueError("IIT_CDS_ISSUER, IIT_CDS_KEYS and IIT_PUBLIC_URL are needed together")
+        if self.cds_keys is not None and self.cds_keys.startswith("http://"):
+            raise ValueError("IIT_CDS_KEYS must be an https:// address or a file")
+        return self
 
     @field_validator("redis_url")
     @classmethod
@@ -339,5 +372,7 @@ def _unknown_settings(environ: Mapping[str, str]) -> list[str]:
 
 def _problem(error: dict[str, Any]) -> str:
     name = "_".join(str(part) for part in error["loc"])
+    if not name:
+        return str(error["msg"]).removeprefix("Value error, ")
     shown = name if name.upper().startswith(("IIT_", "CIRCUIT_")) else f"IIT_{name.upper()}"
     return f"{shown}: {str(error['msg']).removeprefix('Value error, ')}"

@@ -32,6 +32,10 @@ prediction_stage_seconds = Histogram(
 )
 
 messages_total = Counter("iit_messages_total", "Messages by type and what became of them.", ("type", "result"))
+cds_requests_total = Counter(
+    "iit_cds_requests_total", "Calls of CDS Hooks by service and result: card, none, late or failed.",
+    ("service", "result"),
+)  # fmt: skip
 logins_total = Counter("iit_logins_total", "Logins with a password: `ok`, `wrong` or `too_many`.", ("result",))
 cache_hits_total = Counter("iit_cache_hits_total", "Lookups answered from memory.", ("cache",))
 cache_misses_total = Counter("iit_cache_misses_total", "Lookups that had to ask the database.", ("cache",))

@@ -24,6 +24,7 @@ FILLED = {
     "job_id": "00000000-0000-4000-8000-000000000000",
     "kind": "Observation",
     "resource_id": "nothing",
+    "service_id": "iit-risk",
     "batch_id": "00000000-0000-4000-8000-000000000000",
 }
 

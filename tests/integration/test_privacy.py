@@ -146,6 +146,7 @@ def test_every_table_that_names_persons_is_known() -> None:
         "facilities",
         "facility_access",
         "model_metrics",
+        "seen_tokens",
         "sessions",
         "spool_receipts",
         "users",

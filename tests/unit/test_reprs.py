@@ -27,6 +27,7 @@ HARMLESS = {
     "iit.ingest.openmrs.address": {"Address"},
     "iit.ingest.openmrs.database": {"OpenmrsDatabase"},
     "iit.ingest.sources": {"Survey"},
+    "iit.services.cds_cards": {"Words"},
     "iit.services.champion": {"Serving", "Champion", "_Loaded"},
     "iit.services.intake": {"Rejection", "IntakeSummary"},
     "iit.ingest.fhir.codes": {"Meaning"},

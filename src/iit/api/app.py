@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from iit import __version__
 from iit.api import (
     analytics,
+    cds,
     fhir,
     fhir_answers,
     health,
@@ -33,7 +34,7 @@ def add_routes(app: FastAPI) -> None:
     """Add the routes of the API to an application."""
     for module in (fhir, fhir_answers):
         app.include_router(module.router, responses=problems.OUTCOMES)
-    for module in (predictions, patients, models, jobs, analytics, hl7, tokens, keys, health, metrics):
+    for module in (cds, predictions, patients, models, jobs, analytics, hl7, tokens, keys, health, metrics):
         app.include_router(module.router, responses=problems.PROBLEMS)
 
 
@@ -76,6 +77,9 @@ def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -
     app.state.service = service
     add_routes(app)
     problems.install(app)
+    origins = [one.strip() for one in service.settings.cds_origins.split(",") if one.strip()]
+    if origins:
+        app.add_middleware(cds.CorsForEmrs, origins=origins)
     app.add_middleware(
         Surroundings,
         max_body_bytes=service.settings.max_body_bytes,

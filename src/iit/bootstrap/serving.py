@@ -13,6 +13,7 @@ from threading import Thread
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from iit.bootstrap.cds import emr_tokens, hooks
 from iit.bootstrap.faults import breaker_of, redis_breaker, spooled_database
 from iit.bootstrap.fhir import exchange
 from iit.bootstrap.gauges import open_gauges
@@ -29,8 +30,10 @@ from iit.services.analytics import Analytics
 from iit.services.assessments import Assessments
 from iit.services.audit import Audit
 from iit.services.batches import Batches
+from iit.services.cds import Hooks
 from iit.services.champion import Champion
 from iit.services.contexts import ContextCache
+from iit.services.emr_tokens import EmrTokens
 from iit.services.evaluation import Evaluation
 from iit.services.fhir import Exchange
 from iit.services.gauges import Gauges
@@ -70,6 +73,8 @@ class Service:
     inbox: Inbox
     fhir: Exchange
     assessments: Assessments
+    hooks: Hooks
+    emr_tokens: EmrTokens | None
     patients: Patients
     predictor: Predictor
     privacy: Privacy
@@ -150,6 +155,7 @@ def assemble(settings: Settings, database: Database) -> Service:
     contexts = ContextCache(database, time.monotonic)
     zone = settings.zone
     identities = Identities(secrets_of(settings).oldest)
+    predictor = Predictor(database, champion, contexts, zone, lambda: _today(zone), spooling)
     fhir = exchange(settings, database, identities, lambda: datetime.now(zone))
     training = Training(database, settings.models_folder, lambda: datetime.now(zone))
     audit = trail(settings, database)
@@ -176,8 +182,10 @@ def assemble(settings: Settings, database: Database) -> Service:
         ),
         fhir=fhir,
         assessments=Assessments(database),
+        hooks=hooks(settings, database, fhir.mapper, identities, predictor),
+        emr_tokens=emr_tokens(settings, database, secrets_of(settings).oldest),
         patients=Patients(database),
-        predictor=Predictor(database, champion, contexts, zone, lambda: _today(zone), spooling),
+        predictor=predictor,
         spooling=spooling,
         champion=champion,
         training=training,

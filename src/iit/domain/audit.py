@@ -42,6 +42,7 @@ class EventType(StrEnum):
     WORKLIST_READ = "worklist_read", "A worklist was given out; `patients` names those on it."
     PREDICTION = "prediction", "Risks were computed and given out or kept."
     PREDICTION_READ = "prediction_read", "A stored prediction was given out."
+    OUTREACH_RECORDED = "outreach_recorded", "What people did about a risk was noted."
     PATIENTS_EXPORTED = "patients_exported", "Rows about patients left the service as a file."
     RECORDS_IMPORTED = "records_imported", "Records were added or changed."
     RECORDS_REMOVED = "records_removed", "Records were removed because their source voids them."
@@ -83,7 +84,7 @@ COLUMNS: Final = {
     "seq": "1, 2, 3 … without a gap",
     "timestamp": "when, by the database's clock at the commit",
     "event_type": "what kind of act",
-    "actor": "who: `key:<id>`, `user:<name>`, `cli:<account>`, `service` or `anonymous`",
+    "actor": "who: `key:<id>`, `user:<name>`, `emr:<issuer>`, `cli:<account>`, `service` or `anonymous`",
     "action": "`read`, `create`, `update`, `delete` or `execute`",
     "target": "what was acted upon, for example `patient:<uuid>`, `facility:<code>`, `model:<version>`",
     "outcome": "`ok`, `refused`, `failed`; `started` before an act on files, which then ends in a row of its own",

@@ -46,6 +46,12 @@ class Identities:
         known = delta_store.patients_by_identifier(tx, list(hashes.values()))
         return [_delta(message, hashes, known) for message in messages if message.facts or message.merged]
 
+    def patient_of(self, tx: Transaction, identifiers: tuple[Identifier, ...]) -> str:
+        """Return the id of the patient that identifiers name, or would name if they were told for the first time."""
+        hashes = {one: self.hash_of(one) for one in identifiers}
+        known = delta_store.patients_by_identifier(tx, list(hashes.values()))
+        return _delta(Mapped("", identifiers, (), (), ()), hashes, known).patient_uuid
+
     def _hashes(self, messages: Sequence[Mapped]) -> dict[Identifier, bytes]:
         told = [one for one in messages if one.facts or one.merged]
         return {one: self.hash_of(one) for message in told for one in (*message.identifiers, *message.merged)}

@@ -19,7 +19,7 @@ from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import Busy, Conflict, InvalidInput, NotAllowed, NotFound, Unavailable
 from iit.domain.interruption import NEVER, interruption_day
-from iit.domain.record import Patient, day_date, day_number
+from iit.domain.record import Patient, Record, day_date, day_number
 from iit.features.columns import Columns, pack, unpack
 from iit.features.context import Contexts
 from iit.features.registry import FEATURE_NAMES, INDEX
@@ -85,14 +85,26 @@ class Predictor:
         """
         with stage("read"):
             imported = read_nmrs(data, zone=self.zone)
-        patient = imported.record.patient
-        self._demand_scope(patient, who)
         exported = imported.exported_at.date() if imported.exported_at else None
-        day = self._day(as_of, exported)
         warnings = sorted({warning.reason for warning in imported.warnings})
-        columns = unpack([pack(imported.record)])
+        return self._score_record(imported.record, self._day(as_of, exported), explain, who, what_if, warnings)
+
+    def score_record(self, record: Record, *, explain: int, who: Principal) -> Scored:
+        """Score a record that is not stored, today.
+
+        Raises:
+            Conflict: the patient is not at risk. NotAllowed: the patient is outside the scope.
+            Unavailable: no model, or the facility cannot be looked up.
+        """
+        return self._score_record(record, self.today(), explain, who, None, [])
+
+    def _score_record(
+        self, record: Record, day: date, explain: int, who: Principal, what_if: WhatIf | None, warnings: list[str]
+    ) -> Scored:
+        patient = record.patient
+        self._demand_scope(patient, who)
         asked = Asked(patient.patient_uuid, patient.facility, day, None, explain, warnings)
-        return self._score(columns, asked, what_if)
+        return self._score(unpack([pack(record)]), asked, what_if)
 
     def score_patient(
         self, patient_uuid: str, *, as_of: date | None, explain: int, who: Principal, what_if: WhatIf | None = None

@@ -70,6 +70,12 @@ def is_known(tx: Transaction, patient_uuid: str) -> bool:
     return tx.execute(query).first() is not None
 
 
+def facility_of(tx: Transaction, patient_uuid: str) -> str | None:
+    """Return the facility of a patient in whoever's scope; None where there is none."""
+    query = select(patients.c.facility).where(patients.c.patient_uuid == patient_uuid)
+    return tx.execute(query).scalar_one_or_none()
+
+
 def outside(tx: Transaction, patient_uuids: Sequence[str], scope: Scope) -> list[str]:
     """Return those of the patients that exist but are not in scope."""
     if scope.everything or not patient_uuids:

@@ -169,6 +169,27 @@ outcomes = Table(
     Index("idx_outcomes_expected_on", "expected_on"),
 )
 
+outreach = Table(
+    "outreach",
+    metadata,
+    Column("outreach_id", BigInteger, Identity(), primary_key=True),
+    Column("patient_uuid", Text, nullable=False),
+    Column(
+        "prediction_id",
+        UUID(as_uuid=True),
+        ForeignKey("predictions.prediction_id", ondelete="SET NULL"),
+        comment="which prediction it answers",
+    ),
+    Column("kind", Text, nullable=False, comment="accepted or overridden"),
+    Column("reason", Text, comment="code of the reason of an override"),
+    Column("happened_at", DateTime(timezone=True), nullable=False),
+    Column("source", Text, nullable=False, comment="through what, for example cds:iit-risk"),
+    Column("recorded_by", Text, nullable=False),
+    moment("created_at"),
+    Index("uq_outreach_act", "prediction_id", "kind", "source", "happened_at", unique=True),
+    Index("idx_outreach_patient_date", "patient_uuid", "happened_at"),
+)
+
 shadow_scores = Table(
     "shadow_scores",
     metadata,
@@ -261,6 +282,14 @@ refresh_tokens = Table(
     moment("created_at"),
     Index("idx_refresh_tokens_family", "family"),
     Index("idx_refresh_tokens_user_name", "user_name"),
+)
+
+seen_tokens = Table(
+    "seen_tokens",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True, comment="keyed hash of issuer and id of a token of others"),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Index("idx_seen_tokens_expires_at", "expires_at"),
 )
 
 facility_access = Table(

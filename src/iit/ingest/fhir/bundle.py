@@ -110,9 +110,15 @@ def read_contents(data: bytes, request: Request | None = None) -> Contents:
     return Contents(bundle.type, bundle.timestamp, entries)
 
 
-def contents_of(resources: Sequence[tuple[str, bytes]]) -> Contents:
-    """Return single resources with their places as a batch."""
-    return Contents(BATCH, None, [_entry(place, raw, "", Request()) for place, raw in resources])
+def contents_of(resources: Sequence[tuple[str, bytes]], base: str = "") -> Contents:
+    """Return single resources with their places, from the server of a base if one is told, as a batch."""
+    entries = []
+    for place, raw in resources:
+        entry = _entry(place, raw, "", Request())
+        if base and entry.resource is not None and entry.resource.id:
+            entry = entry._replace(full_url=f"{base}/{entry.kind}/{entry.resource.id}")
+        entries.append(entry)
+    return Contents(BATCH, None, entries)
 
 
 def bundle_of(entries: Sequence[Entry], kind: str, timestamp: str | None) -> bytes:

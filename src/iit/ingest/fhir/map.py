@@ -78,7 +78,7 @@ class FhirMapper:
                 raise InvalidInput("needs an id that is a UUID or has a full URL, or an identifier with its system",
                                    place=entry.place)  # fmt: skip
         else:
-            person = person_referred_to(subject, directory, f"{entry.place}.{where}")
+            person = person_referred_to(subject, directory, f"{entry.place}.{where}", base_of(entry.full_url))
         resource_id = _id_of(entry, resource, person)
         reading = start_reading(
             entry, resource_id, zone=self.zone, codes=self.codes, timestamp=timestamp, received=received

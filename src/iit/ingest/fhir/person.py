@@ -34,8 +34,16 @@ def person_named(entry: Entry, patient: Patient, facility: str | None) -> tuple[
     return tuple(dict.fromkeys(one for one in found if one is not None))
 
 
-def person_referred_to(reference: Reference | None, directory: Directory, place: str) -> tuple[Identifier, ...]:
+def person_referred_to(
+    reference: Reference | None, directory: Directory, place: str, base: str = ""
+) -> tuple[Identifier, ...]:
     """Return the identifiers of whom a reference means: of the Patient in the same body, else what it names itself.
+
+    Args:
+        reference: from one resource to another.
+        directory: of the body.
+        place: of the reference.
+        base: of the server that the referring resource is from, or "".
 
     Raises:
         InvalidInput: it names nobody who could be found.
@@ -49,14 +57,18 @@ def person_referred_to(reference: Reference | None, directory: Directory, place:
             return found
     target = target_of(reference.reference or "")
     named = None if reference.identifier is None else _by_number(reference.identifier)
-    if target is not None and target.kind == "Patient" and (is_uuid(target.id) or target.base):
-        one = (
-            Identifier(target.id.lower(), "UUID") if is_uuid(target.id) else Identifier(target.id, _scope(target.base))
-        )
+    server = "" if target is None else target.base or base
+    if target is not None and target.kind == "Patient" and (is_uuid(target.id) or server):
+        one = person_of_id(target.id, server)
         return (one,) if named is None else (one, named)
     if named is not None:
         return (named,)
     raise InvalidInput("names no patient by a UUID, a full URL or an identifier with its system", place=place)
+
+
+def person_of_id(patient_id: str, server: str) -> Identifier:
+    """Return the identifier that an id of a server is: a UUID is one everywhere."""
+    return Identifier(patient_id.lower(), "UUID") if is_uuid(patient_id) else Identifier(patient_id, _scope(server))
 
 
 def facility_of(organization: Reference | None, directory: Directory) -> str | None:
@@ -130,13 +142,11 @@ def _is_there(phone: ContactPoint) -> bool:
 
 
 def _by_id(entry: Entry, patient: Patient, facility: str | None) -> Identifier | None:
-    if patient.id is None:
-        return None
-    if is_uuid(patient.id):
-        return Identifier(patient.id.lower(), "UUID")
+    if patient.id is None or is_uuid(patient.id):
+        return None if patient.id is None else person_of_id(patient.id, "")
     source = "" if patient.meta is None else (patient.meta.source or "").split("#")[0]
     system = base_of(entry.full_url) or source or facility
-    return None if not system else Identifier(patient.id, _scope(system))
+    return None if not system else person_of_id(patient.id, system)
 
 
 def _scope(system: str) -> str:
