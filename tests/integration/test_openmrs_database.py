@@ -26,6 +26,7 @@ from iit.ingest.openmrs.dictionary import read_dictionary
 from iit.ingest.openmrs.snapshot import snapshot
 from iit.ingest.openmrs.told import Batch
 from iit.services.intake import Intake, content_hash
+from iit.services.reconciliation import WHAT, reconcile
 from iit.services.sync import Sync
 from iit.store import deltas as delta_store
 from iit.store import records as record_store
@@ -294,6 +295,37 @@ def test_a_row_that_cannot_be_read_is_rejected_by_its_patient(sync: Sync, source
     summary = sync.run(source, who=TESTER)
     assert summary.intake.n_rejected == 1
     assert "patientUuid" in summary.intake.rejections[0].reason
+
+
+def test_both_sides_agree_after_a_reading(sync: Sync, source: OpenmrsDatabase, documents: list[bytes]) -> None:
+    sync.run(source, who=TESTER)
+    found = reconcile(sync.database, source)
+    assert (found.differences, found.facility) == ([], FACILITY)
+    assert found.theirs == found.ours
+    assert (found.ours.n_patients, found.ours.n_pickups > 100) == (len(documents), True)
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        pytest.param("UPDATE patient SET voided = 1 WHERE patient_id = %(patient)s", "surplus", id="voided there"),
+        pytest.param("UPDATE encounter SET voided = 1 WHERE encounter_id = %(form)s", "pickups", id="a pick-up less"),
+        pytest.param("UPDATE encounter SET encounter_datetime = '2025-06-29' WHERE patient_id = %(patient)s",
+                     "last_day", id="on another day"),
+        pytest.param("INSERT INTO patient (patient_id, date_created) SELECT person_id, NOW() FROM person "
+                     "WHERE uuid = 'somebody-new'", "missing", id="somebody new"),
+    ],
+)  # fmt: skip
+def test_every_kind_of_difference_is_told(
+    sync: Sync, source: OpenmrsDatabase, site: Any, statement: str, what: str
+) -> None:
+    sync.run(source, who=TESTER)
+    patient, form, _ = a_pickup_form(site)
+    site.execute("INSERT INTO person (uuid, date_created) VALUES ('somebody-new', NOW())")
+    site.execute(statement, {"patient": patient, "form": form})
+    found = reconcile(sync.database, source)
+    assert [one.what for one in found.differences] == [what]
+    assert found.figures()["differences"] == {one: int(one == what) for one in WHAT}
 
 
 def _no_database(server: MariaDb, cursor: Any) -> str:

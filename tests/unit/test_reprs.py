@@ -47,6 +47,7 @@ HARMLESS = {
     "iit.services.perimeter": {"_Snapshot"},
     "iit.services.sync": {"SyncSummary"},
     "iit.services.training": {"CardWish", "TrainingResult", "_Wish"},
+    "iit.services.reconciliation": {"Reconciliation", "Side"},
     "iit.services.scoring": {"ScoringWish", "ScoringSummary"},
     "iit.services.contexts": {"HeldFacility"},
     "iit.services.audit": {"Finding", "Verdict", "_Walk"},

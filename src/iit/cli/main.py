@@ -16,6 +16,8 @@ _COMMANDS: Final = {
     "demo": "operations:demo",
     "serve": "operations:serve",
     "import": "records:import_records",
+    "sync": "sync:sync",
+    "reconcile": "sync:reconcile",
     "synth": "records:synth",
     "train": "modelling:train",
     "evaluate": "modelling:evaluate",

@@ -13,8 +13,8 @@ import typer
 
 from iit.bootstrap import Service
 from iit.cli.messages import import_messages
-from iit.cli.openmrs import import_openmrs
 from iit.cli.shared import Json, operator, progress_bar, running, say, tell
+from iit.cli.sync import import_openmrs
 from iit.domain.errors import InvalidInput, NotFound
 from iit.ingest.sources import SourceDocument, documents, survey
 from iit.services import contexts

@@ -61,10 +61,16 @@ class SyncSummary:
     intake: IntakeSummary = field(default_factory=IntakeSummary)
 
     def as_dict(self) -> dict[str, object]:
-        """Return the figures for a machine."""
+        """Return the figures for a machine, and what was rejected."""
+        return {**self.intake.as_dict(), **self.figures()}
+
+    def figures(self) -> dict[str, object]:
+        """Return the figures, for the log of maintenance."""
+        told = {name: value for name, value in self.intake.as_dict().items() if isinstance(value, int)}
+        since = None if self.since is None else self.since.isoformat()
         return {
-            "source": self.source, "since": self.since, "until": self.until, "resumed": self.n_resumed,
-            "merged": self.n_merged, **self.intake.as_dict(),
+            "source": self.source, "since": since, "until": self.until.isoformat(), "resumed": self.n_resumed,
+            "merged": self.n_merged, **told,
         }  # fmt: skip
 
 

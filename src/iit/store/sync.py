@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, Date, and_, cast, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from iit.domain.errors import Conflict, Unavailable
+from iit.domain.vocabulary import Kind
 from iit.store.database import Database, Transaction
-from iit.store.schema import watermarks
+from iit.store.schema import events, patients, records, watermarks
 
 _LOCKS: Final = 4_927_009  # class of the advisory locks of sources; any number that no one else takes
 
@@ -36,11 +37,6 @@ def watermark_of(tx: Transaction, source: str) -> Watermark:
     return Watermark(source) if row is None else Watermark(*row)
 
 
-def all_watermarks(tx: Transaction) -> list[Watermark]:
-    """Return how far each source has been read."""
-    return [Watermark(*row) for row in tx.execute(select(*_COLUMNS).order_by(watermarks.c.source))]
-
-
 def begin(tx: Transaction, source: str, *, since: datetime | None, until: datetime) -> None:
     """Note that a reading begins, of everything or of what changed since a moment; `until` is the source's present."""
     told = {"reading_since": since, "reading_until": until, "position": None}
@@ -63,6 +59,21 @@ def finish(tx: Transaction, source: str, *, at: datetime) -> None:
             finished_at=at,
         )
     )  # fmt: skip
+
+
+def treated(tx: Transaction, facility: str, source: str) -> list[tuple[str, int, date | None]]:
+    """Return of each patient of a facility with a full history the number of a source's pick-ups and the last day."""
+    is_pickup = and_(
+        events.c.patient_uuid == patients.c.patient_uuid, events.c.source == source, events.c.code == Kind.PICKUP.name
+    )
+    query = (
+        select(patients.c.patient_uuid, func.count(events.c.source_id), func.max(cast(events.c.occurred_at, Date)))
+        .select_from(patients.join(records).outerjoin(events, is_pickup))
+        .where(patients.c.facility == facility)
+        .where(func.length(records.c.content_hash) > 0)
+        .group_by(patients.c.patient_uuid)
+    )
+    return [(uuid, number, last) for uuid, number, last in tx.execute(query)]
 
 
 @contextmanager

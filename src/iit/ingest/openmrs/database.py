@@ -3,21 +3,23 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from functools import partial
 from typing import Final
 
 import stamina
 
 from iit.domain.errors import InvalidInput, Unavailable
+from iit.domain.vocabulary import Kind
 from iit.ingest.nmrs import read_document
+from iit.ingest.nmrs.concepts import Form, Part, concept_known, form_of
 from iit.ingest.nmrs.document import Data, Demographics, Document
 from iit.ingest.openmrs import statements
 from iit.ingest.openmrs.address import Address
 from iit.ingest.openmrs.assembly import Tables, assemble
 from iit.ingest.openmrs.dictionary import Dictionary, read_dictionary
 from iit.ingest.openmrs.snapshot import Snapshot, snapshot
-from iit.ingest.openmrs.told import Batch, Told
+from iit.ingest.openmrs.told import Batch, Told, Treated
 
 _patiently: Final = partial(
     stamina.retry, on=Unavailable, attempts=5, timeout=120.0, wait_initial=1.0, wait_max=15.0, wait_jitter=1.0
@@ -83,6 +85,28 @@ class OpenmrsDatabase:
             documents = assemble(_tables(view, words, numbers), words, read_at=self.clock().astimezone(self.zone))
             merges = [(str(loser), str(winner)) for loser, winner in view.rows(statements.MERGED, patients=numbers)]
         return Batch([told_by(document, self.zone) for document in documents], merges)
+
+    @_patiently()
+    def facility_code(self) -> str:
+        """Return the code of the facility whose patients these are."""
+        with self._view() as view:
+            return self._dictionary(view).facility
+
+    @_patiently()
+    def treated(self) -> Sequence[Treated]:
+        """Return what the site itself counts of each patient, without our reader of rows."""
+        with self._view() as view:
+            words = self._dictionary(view)
+            meanings = {number: concept_known(number, words.names.get(number, "")) for number in words.questions}
+            told = view.rows(
+                statements.TREATED,
+                forms=[number for number, name in words.forms.items() if form_of(number, None, name) is Form.PHARMACY],
+                encounter_types=[number for number in range(1, 100) if form_of(None, number, None) is Form.PHARMACY],
+                lines=[number for number, one in meanings.items() if one and one.kind is Kind.REGIMEN_LINE],
+                durations=[number for number, one in meanings.items() if one and one.part is Part.SUPPLY_DAYS],
+                groups=[number for number, one in meanings.items() if one and one.part is Part.ARV_GROUP],
+            )
+            return [Treated(str(uuid), n, None if on is None else date.fromisoformat(on)) for uuid, n, on in told]
 
     def _view(self) -> AbstractContextManager[Snapshot]:
         return snapshot(self.address, limit_seconds=self.limit_seconds)

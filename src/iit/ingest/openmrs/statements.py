@@ -82,3 +82,19 @@ JOIN person l ON l.person_id = m.loser_person_id JOIN person w ON w.person_id = 
 WHERE m.loser_person_id IN (:patients) AND m.voided = 0 AND l.person_id <> w.person_id
 ORDER BY m.person_merge_log_id
 """
+
+TREATED: Final = """
+SELECT n.uuid, COUNT(DISTINCT e.encounter_id), MAX(DATE(e.encounter_datetime))
+FROM patient p JOIN person n ON n.person_id = p.patient_id
+LEFT JOIN encounter e ON e.patient_id = p.patient_id AND e.voided = 0
+  AND (e.form_id IN (:forms) OR e.encounter_type IN (:encounter_types))
+  AND NOT EXISTS (SELECT 1 FROM visit v WHERE v.visit_id = e.visit_id AND v.voided <> 0)
+  AND EXISTS (
+    SELECT 1 FROM obs o LEFT JOIN obs g ON g.obs_id = o.obs_group_id
+    WHERE o.encounter_id = e.encounter_id AND o.voided = 0 AND COALESCE(g.voided, 0) = 0
+      AND (o.concept_id IN (:lines) AND o.value_coded IS NOT NULL
+           OR o.concept_id IN (:durations) AND o.value_numeric > 0 AND g.concept_id IN (:groups)))
+WHERE p.voided = 0 AND n.voided = 0
+GROUP BY n.uuid
+"""
+"""Each patient's pick-ups by the rule of NMRS' own report (RADET), counted by the site itself, and the last day."""

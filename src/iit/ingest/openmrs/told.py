@@ -1,6 +1,7 @@
 """What a site of OpenMRS told, whichever way it was asked."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import NamedTuple
 
 from iit.domain.errors import InvalidInput
@@ -30,3 +31,14 @@ class Batch(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Batch({len(self.told)} patients)"
+
+
+class Treated(NamedTuple):
+    """How many pick-ups a patient has had, and the day of the last; None where there was none."""
+
+    patient_uuid: str
+    n_pickups: int
+    last_on: date | None
+
+    def __repr__(self) -> str:
+        return "Treated()"
