@@ -27,8 +27,8 @@ test: $(DEV_STAMP) ## Run all ordinary tests
 test-contract: $(DEV_STAMP) ## Send thousands of generated requests to every route
 	IIT_CONTRACT_CASES=150 $(BIN)/python -m pytest -n $(TEST_JOBS) tests/journeys/test_contract.py
 
-fuzz: $(DEV_STAMP) ## Try a million spoilt HL7 messages
-	FUZZ_INPUTS=1000000 $(BIN)/python -m pytest -n 0 tests/unit/ingest/test_hl7_fuzz.py
+fuzz: $(DEV_STAMP) ## Try a million spoilt HL7 messages and as many FHIR bodies
+	FUZZ_INPUTS=1000000 $(BIN)/python -m pytest -n 0 tests/unit/ingest/test_hl7_fuzz.py tests/unit/ingest/test_fhir_fuzz.py
 
 test-inbox: $(DEV_STAMP) ## Kill listener and workers 1,000 times and PostgreSQL 100 times under load
 	INBOX_KILLS=1000 POSTGRES_KILLS=100 $(BIN)/python -m pytest -n 0 tests/integration/test_inbox_kills.py

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
+from tests.fhir_mutations import mutations
 from tests.fhir_resources import a_bundle, a_dispense, a_patient, an_id, an_observation, encoded
 
 from iit.api.app import create_app
@@ -278,3 +279,14 @@ def test_an_update_of_a_version_that_passed_is_refused(api: TestClient) -> None:
     assert api.put(path, content=encoded(again), headers={"If-Match": 'W/"1"'}).status_code == 412
     etag = api.put(path, content=encoded(an_observation())).headers["etag"]
     assert api.put(path, content=encoded(again), headers={"If-Match": etag}).status_code == 200
+
+
+def test_spoilt_bodies_are_answered_and_leave_nothing_half_done(api: TestClient, service: Service) -> None:
+    for raw in mutations(11, 150):
+        answer = api.post("/fhir", content=raw)
+        assert answer.status_code in (200, 201, 409, 412, 422), (answer.status_code, raw)
+        assert answer.headers["content-type"].startswith(FHIR)
+        assert answer.json()["resourceType"] in ("OperationOutcome", "Bundle")
+        statuses = [one["response"]["status"] for one in answer.json().get("entry", [])]
+        assert not [one for one in statuses if one.startswith(("202", "5"))], raw
+    assert rows(service, "SELECT state, count(*) FROM inbox WHERE state IN ('waiting', 'dead') GROUP BY state") == []

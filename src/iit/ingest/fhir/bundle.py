@@ -95,6 +95,10 @@ def read_contents(data: bytes, request: Request | None = None) -> Contents:
     """
     if data[:3] == b"\xef\xbb\xbf":
         data = data[3:]
+    try:
+        str(data, "utf-8")  # the decoder does not look into what it skips
+    except UnicodeDecodeError:
+        raise InvalidInput("the text is not valid JSON in UTF-8") from None
     kind = type_of(data, "")
     if kind != "Bundle" or request is not None:
         return Contents("", None, [_entry(kind, data, "", request or Request())])

@@ -324,7 +324,6 @@ def decode_bundle(data: bytes) -> Bundle:
         InvalidInput: it is none.
     """
     try:
-        str(data, "utf-8")  # the decoder does not look into what it skips
         return _BUNDLE.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
         raise _fault(cause, "Bundle") from None
