@@ -1,9 +1,14 @@
 """Figures as Prometheus reads them, and the names of the contract."""
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from prometheus_client import REGISTRY
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
+
+from iit.services.gauges import MEANINGS
 
 PROMISED = frozenset({
     "http_requests_total", "http_request_duration_seconds_bucket", "http_requests_in_progress",
@@ -59,3 +64,29 @@ def labels_by_name(text: str) -> dict[str, set[str]]:
 def total(text: str, name: str, **labels: str) -> float:
     """Return the sum of a figure's lines that have these labels."""
     return sum(one.value for one in values(text) if one.name == name and labels.items() <= dict(one.labels).items())
+
+
+def _declared() -> frozenset[str]:
+    names = set(MEANINGS)
+    for instrument in REGISTRY._collector_to_names:
+        if isinstance(instrument, MetricWrapperBase):
+            names.update(REGISTRY._collector_to_names[instrument])
+    return frozenset(names | PROCESS)
+
+
+PROCESS = {f"process_{name}" for name in (
+    "cpu_seconds_total", "resident_memory_bytes", "virtual_memory_bytes", "open_fds", "max_fds", "start_time_seconds"
+)}  # fmt: skip
+DECLARED = _declared()
+"""Every name that `/metrics` may tell."""
+
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
+_SELECTORS = re.compile(r"\{[^}]*\}|\[[^\]]*\]|\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
+_NAMES = re.compile(r"\b[a-zA-Z_:][a-zA-Z0-9_:]*\b(?!\s*\()")
+_WORDS = {"and", "or", "unless", "by", "on", "bool", "offset"}
+
+
+def names_in(query: str) -> set[str]:
+    """Return the figures that a query of Prometheus asks for."""
+    bare = _SELECTORS.sub(" ", _STRINGS.sub("", query))
+    return {one for one in _NAMES.findall(bare) if one not in _WORDS}
