@@ -26,6 +26,8 @@ HARMLESS = {
     "iit.ingest.nmrs.reading": {"Caveat"},
     "iit.ingest.openmrs.address": {"Address"},
     "iit.ingest.openmrs.database": {"OpenmrsDatabase"},
+    "iit.ingest.openmrs.rest": {"Rest", "WebAddress"},
+    "iit.ingest.openmrs.web": {"OpenmrsWeb"},
     "iit.ingest.sources": {"Survey"},
     "iit.services.cds_cards": {"Words"},
     "iit.services.champion": {"Serving", "Champion", "_Loaded"},

@@ -2,13 +2,18 @@
 
 from datetime import timedelta
 
+from iit.bootstrap.faults import breaker_of
 from iit.bootstrap.serving import Service
 from iit.config import Settings
 from iit.domain.errors import InvalidInput
+from iit.ingest.nmrs import SOURCE
 from iit.ingest.openmrs.address import read_address
 from iit.ingest.openmrs.database import OpenmrsDatabase
+from iit.ingest.openmrs.rest import Rest, read_web_address
+from iit.ingest.openmrs.web import OpenmrsWeb, needed_facility
 from iit.services.reconciliation import Counted
 from iit.services.sync import Source, Sync
+from iit.store import sync as sync_store
 
 
 def followed(service: Service, url: str | None = None) -> Source:
@@ -17,12 +22,21 @@ def followed(service: Service, url: str | None = None) -> Source:
     Raises:
         InvalidInput: no address is told, or it is none.
     """
-    return _database(service, _told(service.settings, url))
+    told = _told(service.settings, url)
+    return _web(service, told) if is_web(told) else _database(service, told)
 
 
 def counted(service: Service, url: str | None = None) -> Counted:
     """Return the OpenMRS database at an address, by default that of the settings, to be counted. Raises as above."""
-    return _database(service, _told(service.settings, url))
+    told = _told(service.settings, url)
+    if is_web(told):
+        raise InvalidInput("only a database can be counted: mysql://user:password@host/database", place="reconcile")
+    return _database(service, told)
+
+
+def is_web(url: str) -> bool:
+    """Tell whether an address is of the REST interface."""
+    return url.strip().startswith(("http://", "https://"))
 
 
 def sync_of(service: Service) -> Sync:
@@ -36,6 +50,22 @@ def _database(service: Service, url: str) -> OpenmrsDatabase:
     return OpenmrsDatabase(
         read_address(url), settings.openmrs_facility, settings.zone, service.now, settings.openmrs_limit_seconds
     )
+
+
+def _web(service: Service, url: str) -> OpenmrsWeb:
+    settings = service.settings
+    facility = needed_facility(settings.openmrs_facility)
+
+    def known() -> list[str]:
+        with service.database.transaction() as tx:
+            return [row[0] for row in sync_store.treated(tx, facility, SOURCE)]
+
+    return OpenmrsWeb(rest_of(settings, url), facility, settings.zone, service.now, known)
+
+
+def rest_of(settings: Settings, url: str) -> Rest:
+    """Return the way to an OpenMRS over HTTP. Raises InvalidInput where the address is none."""
+    return Rest(read_web_address(url), breaker_of(settings, "openmrs"))
 
 
 def _told(settings: Settings, url: str | None) -> str:

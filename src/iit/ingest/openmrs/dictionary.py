@@ -10,7 +10,7 @@ from iit.ingest.nmrs.scalars import identity, normal, text
 from iit.ingest.openmrs import statements
 from iit.ingest.openmrs.snapshot import Snapshot
 
-_TELEPHONES: Final = frozenset({
+TELEPHONES: Final = frozenset({
     "phone", "telephone", "phonenumber", "telephonenumber", "telephonecontact", "mobilenumber", "mobilephonenumber",
     "contactphonenumber", "patientphonenumber", "patienttelephonenumber",
 })  # fmt: skip
@@ -65,7 +65,7 @@ def read_dictionary(view: Snapshot, *, facility: str | None) -> Dictionary:
         forms=dict(view.rows(statements.FORMS)),
         questions=frozenset(questions),
         telephones=frozenset(number for number, concept in questions.items() if concept.part is Part.PHONE),
-        phone_types=frozenset(number for number, told in types if normal(str(told)) in _TELEPHONES),
+        phone_types=frozenset(number for number, told in types if normal(str(told)) in TELEPHONES),
     )
 
 
