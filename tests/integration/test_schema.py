@@ -1,5 +1,8 @@
 """Migrations make exactly the tables that the code speaks of, and the application may not touch its trail."""
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -32,6 +35,19 @@ def test_upgrading_again_changes_nothing(database_urls: ClusterUrls, database: D
         migrate.check(tx)
         names = tx.execute(text("SELECT * FROM features LIMIT 0")).keys()
     assert [name for name in names if name in FEATURE_NAMES] == list(FEATURE_NAMES)
+
+
+def test_many_may_upgrade_an_empty_database_at_once(database_urls: ClusterUrls) -> None:
+    name = "upgraded_at_once"
+    address, _, rest = libpq(database_urls.owner_url).rpartition("?")
+    with psycopg.connect(f"{address.rpartition('/')[0]}/postgres?{rest}", autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        address, _, rest = database_urls.owner_url.rpartition("?")
+        url = f"{address.rpartition('/')[0]}/{name}?{rest}"
+        with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
+            told = [pool.submit(migrate.upgrade, url, feature_names=FEATURE_NAMES) for _ in range(3)]
+            assert sorted(one.result(timeout=60) for one in told) == [False, False, True]
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_the_view_follows_the_registry(database_urls: ClusterUrls, database: Database) -> None:

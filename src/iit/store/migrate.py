@@ -1,5 +1,6 @@
 """Bring a database to the schema of this code; safe to run by many processes at once."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,8 @@ from iit.domain.errors import Unavailable
 from iit.store.feature_view import refresh_feature_view
 
 _LOCK: Final = 4_927_001  # any number that no one else takes: serialises migrations
+
+_PAUSE_SECONDS: Final = 0.2
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -36,8 +39,7 @@ def upgrade(owner_url: str, *, feature_names: Sequence[str] = ()) -> bool:
     """
     engine = create_engine(owner_url, poolclass=NullPool, hide_parameters=True)
     with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
-        connection.commit()
+        _wait_for_turn(connection)
         before = _revision(connection)
         try:
             command.upgrade(_config(connection), "head")
@@ -50,6 +52,18 @@ def upgrade(owner_url: str, *, feature_names: Sequence[str] = ()) -> bool:
             connection.commit()
     engine.dispose()
     return after != before
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    """Take the lock, asking again and again: one who waits inside a statement would hold up an index that is built
+    concurrently, which waits for all statements before it, and so both for ever.
+    """
+    while True:
+        is_ours = connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}).scalar_one()
+        connection.commit()
+        if is_ours:
+            return
+        time.sleep(_PAUSE_SECONDS)
 
 
 def check(connection: Connection) -> None:
