@@ -11,7 +11,8 @@ PORT ?= 8000
 TEST_JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-contract test-inbox test-recovery test-alerts test-guards fuzz check fix docs bench bench-model lock
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/.PHONY: help setup run test test-contract test-inbox test-recovery test-guards test-deploy fuzz check fix docs bench bench-model lock
+/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -39,6 +40,9 @@ test-recovery: $(DEV_STAMP) ## Run the long proofs of backup and recovery
 test-alerts: $(DEV_STAMP) ## Try rules, routes and dashboards with Prometheus' own programs (apt: prometheus, prometheus-alertmanager)
 	@for p in promtool amtool prometheus; do command -v $$p >/dev/null || { echo "$$p is missing: apt-get install prometheus prometheus-alertmanager" >&2; exit 1; }; done
 	$(BIN)/python -m pytest -n 0 tests/unit/test_alert_rules.py
+
+test-deploy: $(DEV_STAMP) ## Build and run the image, units under systemd, pgbouncer, nginx; as root, with Debian's packages
+	$(BIN)/python -m pytest -n0 -s -m deploy tests/deploy
 
 test-guards: $(DEV_STAMP) ## Take each guard of the model away and see a test fail
 	$(BIN)/python -m pytest -n $(TEST_JOBS) -m guards tests/guards

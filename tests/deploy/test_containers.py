@@ -1,0 +1,88 @@
+"""The image serves, is healthy, comes back when it is killed, and stops in order; compose knows it by its names."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from tests.deploy.conftest import Docker, answers, facts, wait_for
+
+pytestmark = pytest.mark.deploy
+PORT = 18123
+LIVE = f"http://127.0.0.1:{PORT}/health/live"
+HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+
+
+@pytest.fixture(scope="module")
+def container(docker: Docker, image: str) -> str:
+    """The image as it is meant to run, on a private PostgreSQL."""
+    docker("run", "-d", "--name", "iit-ml-service", "--restart", "always", "--network", "host", *HARDENED, image,
+           "serve", "--host", "127.0.0.1", "--port", str(PORT), "--workers", "2")  # fmt: skip
+    wait_for(lambda: answers(LIVE), seconds=120, what="the service lives")
+    return "iit-ml-service"
+
+
+def test_it_runs_as_nobody_in_particular(docker: Docker, container: str) -> None:
+    assert docker("exec", container, "id", "-u") == "10001"
+
+
+def test_what_the_guide_asks_of_python_is_there(docker: Docker, container: str) -> None:
+    docker("exec", container, "python", "-c", "import psycopg2, joblib, lightgbm")
+    assert docker("exec", container, "ls", "-d", "/app/models/") == "/app/models/"
+    docker("exec", container, "test", "-x", "/usr/local/bin/iit-ml-service/scripts/daily_maintenance.sh")
+
+
+def test_both_workers_started_and_nothing_is_an_error(docker: Docker, container: str) -> None:
+    told = docker("logs", container)
+    assert told.count("Application startup complete") == 2
+    assert "Traceback" not in told
+    assert '"level": "ERROR"' not in told
+
+
+def test_a_model_is_trained_and_the_service_becomes_ready(docker: Docker, container: str) -> None:
+    docker("exec", container, "iit", "synth", "/tmp/cohort", "--patients", "700", "--seed", "1")
+    docker("exec", container, "iit", "import", "/tmp/cohort")
+    docker("exec", container, "iit", "train", "--model-version", "v1.0")
+    docker("exec", container, "iit", "models", "promote", "v1.0", "--force")
+    wait_for(lambda: answers(f"http://127.0.0.1:{PORT}/health/ready"), seconds=30, what="the service is ready")
+    docker("exec", container, "python", "-c", "import joblib; joblib.load('/app/models/iit_lightgbm_model.pkl')")
+
+
+def test_docker_finds_it_healthy(docker: Docker, container: str) -> None:
+    def is_healthy() -> bool:
+        return facts(docker, container)["State"]["Health"]["Status"] == "healthy"  # type: ignore[index]
+
+    wait_for(is_healthy, seconds=60, what="the container is healthy")
+
+
+def test_killed_it_comes_back_with_its_data(docker: Docker, container: str) -> None:
+    os.kill(facts(docker, container)["State"]["Pid"], signal.SIGKILL)  # type: ignore[index]
+    wait_for(lambda: facts(docker, container)["RestartCount"] == 1, seconds=30, what="it was started again")
+    took = wait_for(
+        lambda: answers(f"http://127.0.0.1:{PORT}/health/ready"), seconds=90, what="the service is ready again"
+    )
+    print(f"ready {took:.1f} s after the restart")
+    assert docker("exec", container, "iit", "models", "list").count("v1.0") >= 1
+
+
+def test_told_to_stop_it_ends_in_order(docker: Docker, container: str) -> None:
+    began = time.monotonic()
+    docker("stop", "-t", "45", container)
+    assert time.monotonic() - began < 40
+    assert facts(docker, container)["State"]["ExitCode"] == 0  # type: ignore[index]
+
+
+def test_compose_starts_it_under_the_guides_names(docker: Docker, image: str, tmp_path: Path) -> None:
+    docker("rm", "-f", "iit-ml-service")
+    docker("deploy/docker/make_secrets.sh", program="bash")
+    docker("-f", "deploy/docker/docker-compose.yml", "config", "-q", program="docker-compose")
+    here = tmp_path / "here.yml"
+    # No network between containers and no images but ours here: the service alone, on this machine's own.
+    here.write_text(
+        'version: "3.8"\nservices:\n  ml_api:\n    network_mode: host\n    environment:\n'
+        "      IIT_REDIS_URL: redis://127.0.0.1:1/0\n"
+        f"    command: [serve, --host, 127.0.0.1, --port, '{PORT}']\n"
+    )
+    files = ("-f", "deploy/docker/docker-compose.yml", "-f", str(here))
+    docker(*files, "config", "-q", program="docker-compose", IIT_IMAGE=image)
