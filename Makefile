@@ -11,8 +11,7 @@ PORT ?= 8000
 TEST_JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/.PHONY: help setup run test test-contract test-inbox test-recovery test-guards test-deploy fuzz check fix docs bench bench-model lock
-/p' $(firstword $(MAKEFILE_LIST)))
+.PHONY: $(shell grep -ohE '^[a-z-]+:' Makefile | tr -d ':')
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -62,6 +61,9 @@ bench: $(DEV_STAMP) ## Measure speed beside others; writes benchmarks/README.md
 
 bench-model: $(BENCH_STAMP) ## Judge our model beside the recipes of others; writes benchmarks/README.md
 	$(BIN)/python -m benchmarks.model_quality.run
+
+release: $(DEV_STAMP) ## Make one archive in dist/ that installs without a network
+	$(BIN)/python scripts/make_release.py
 
 lock: $(DEV_STAMP) ## Lock the newest allowed versions anew
 	bash scripts/lock.sh $(BIN)/uv

@@ -1,6 +1,6 @@
-"""A Docker engine of the tests' own, and the image built on a base that is made here: no registry of images is asked.
+"""A Docker engine of the tests' own, and the image built on a base made here: no registry of images is asked.
 
-Needs root, the packages docker.io, docker-compose, mmdebstrap, nginx and pgbouncer, and Debian's and Python's registries.
+Needs root, the packages of `NEEDED`, and the registries of Debian and Python.
 """
 
 import json

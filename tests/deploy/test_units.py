@@ -1,6 +1,7 @@
 """Under a real systemd the unit is active, shut as it says, and its tasks run."""
 
 import pytest
+
 from tests.deploy.conftest import Docker, wait_for
 
 pytestmark = pytest.mark.deploy
@@ -10,14 +11,13 @@ SYSTEM = (
 )  # fmt: skip
 INSTALL = """
 set -e
-useradd --system --home-dir /var/lib/iit-ml-service --shell /usr/sbin/nologin iit 2>/dev/null || true
 ln -sf /opt/iit/bin/iit /usr/local/bin/iit
 install -d /etc/iit-ml-service
 cp /deploy/systemd/* /etc/systemd/system/
 cp /deploy/logrotate/iit-ml-service /etc/logrotate.d/
-chown -R root:root /var/lib/iit-ml-service /var/cache/iit-ml-service
+chown -R iit-ml-service:iit-ml-service /var/lib/iit-ml-service /var/cache/iit-ml-service
 systemctl daemon-reload
-systemctl start iit-ml-service
+systemctl start iit-ml-service || { journalctl --no-pager -n 30 -u iit-ml-service; exit 1; }
 """
 
 
