@@ -33,6 +33,9 @@ class Role(NamedTuple):
     kind: Kind | None
     when: str
 
+    def __repr__(self) -> str:
+        return "Role()"
+
 
 class Column(NamedTuple):
     """A column of a list: its place, from 0, its role, and its title as written."""
@@ -40,6 +43,9 @@ class Column(NamedTuple):
     at: int
     role: Role
     title: str
+
+    def __repr__(self) -> str:
+        return "Column()"
 
     def __str__(self) -> str:
         return f"column {self.at + 1} ({self.role.name})"

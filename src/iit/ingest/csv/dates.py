@@ -33,7 +33,7 @@ class Order(StrEnum):
     MONTH_FIRST = "month-first"
 
 
-@dataclass
+@dataclass(repr=False)
 class Evidence:
     """What a column's dates show of their order: the first lines that do, 0 where there is none."""
 

@@ -22,7 +22,7 @@ _WORKBOOKS: Final = frozenset({".xlsx"})
 _NAMING: Final = ("uuid", "ndr_id", "art_number", "hospital_number", "patient_id")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ListRules:
     """What is told of lists beside the lists themselves.
 
