@@ -47,7 +47,9 @@ class Column(NamedTuple):
     def __repr__(self) -> str:
         return "Column()"
 
-    def __str__(self) -> str:
+    @property
+    def place(self) -> str:
+        """Where it stands, as messages say it."""
         return f"column {self.at + 1} ({self.role.name})"
 
 
@@ -64,7 +66,7 @@ def columns_of(header: Sequence[str]) -> dict[str, Column]:
             continue
         column = Column(at, role, title)
         if role.name in found:
-            raise InvalidInput(f"{found[role.name]} and {column} tell the same: leave one out")
+            raise InvalidInput(f"{found[role.name].place} and {column.place} tell the same: leave one out")
         found[role.name] = column
     return found
 

@@ -61,7 +61,7 @@ def order_of(column: Column, evidence: Evidence, told: Order | None) -> Order | 
     Raises:
         InvalidInput: the order cannot be told, or the dates contradict each other or what was told.
     """
-    place = str(column)
+    place = column.place
     if evidence.day_first and evidence.month_first:
         lines = f"lines {evidence.day_first} and {evidence.month_first}"
         raise InvalidInput(f"days and months stand in both orders ({lines})", place=place)

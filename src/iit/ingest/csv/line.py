@@ -68,7 +68,7 @@ class Line:
         """
         found = self.any_day(role, zone=zone)
         if found is not None and found > at:
-            raise InvalidInput("lies after the day of the list", place=str(self.columns[role]))
+            raise InvalidInput("lies after the day of the list", place=self.columns[role].place)
         return found
 
     def any_day(self, role: str, *, zone: tzinfo) -> datetime | None:
@@ -80,7 +80,7 @@ class Line:
         try:
             found = date_in(self.cell(role), self.orders.get(role))
         except InvalidInput as problem:
-            raise InvalidInput(problem.reason, place=str(self.columns[role])) from None
+            raise InvalidInput(problem.reason, place=self.columns[role].place) from None
         return None if found is None else datetime.combine(found, time(), zone)
 
 
@@ -100,7 +100,7 @@ def read_line(line: Line, *, at: datetime, zone: tzinfo, facility: str | None) -
         raise InvalidInput("has more cells than the header")
     code = " ".join(line.words("facility").split())[:_LONGEST_FACILITY] or facility
     if code is None:
-        raise InvalidInput("is blank", place=str(line.columns["facility"]))
+        raise InvalidInput("is blank", place=line.columns["facility"].place)
     content = "\0".join(map(str, line.cells)).encode("utf-8", "replace")
     saying = Saying(SOURCE, code, at, sequence_at(at, content))
     identifiers = _identifiers(line, code)
@@ -184,7 +184,7 @@ def _supply(line: Line) -> float:
         if days == 0:
             continue
         if days is None or not is_valid_supply(days):
-            raise InvalidInput("is no supply of 1 to 365 days", place=str(line.columns[role]))
+            raise InvalidInput("is no supply of 1 to 365 days", place=line.columns[role].place)
         return days
     return NO_VALUE
 
