@@ -38,7 +38,7 @@ test-recovery: $(DEV_STAMP) ## Run the long proofs of backup and recovery
 
 test-alerts: $(DEV_STAMP) ## Try rules, routes and dashboards with Prometheus' own programs (apt: prometheus, prometheus-alertmanager)
 	@for p in promtool amtool prometheus; do command -v $$p >/dev/null || { echo "$$p is missing: apt-get install prometheus prometheus-alertmanager" >&2; exit 1; }; done
-	$(BIN)/python -m pytest -n 0 tests/unit/test_alert_rules.py
+	$(BIN)/python -m pytest -n 0 tests/unit/test_alert_rules.py tests/unit/test_dashboards.py tests/unit/deploy/test_alert_routes.py tests/journeys/test_metrics.py
 
 test-deploy: $(DEV_STAMP) ## Build and run the image, units under systemd, pgbouncer, nginx; as root, with Debian's packages
 	$(BIN)/python -m pytest -n0 -s -m deploy tests/deploy
@@ -55,6 +55,7 @@ fix: $(DEV_STAMP) ## Format and mend what can be mended by itself
 
 docs: $(DEV_STAMP) ## Write the generated pages of docs/reference
 	$(BIN)/python scripts/write_reference.py
+	$(BIN)/python scripts/write_dashboards.py
 
 bench: $(DEV_STAMP) ## Measure speed beside others; writes benchmarks/README.md
 	$(BIN)/python -m benchmarks.contributions

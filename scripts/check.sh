@@ -19,6 +19,7 @@ check lint "$bin/ruff" check src tests scripts benchmarks
 check types "$bin/mypy"
 check architecture "$bin/lint-imports" --no-cache
 check documents "$bin/python" scripts/write_reference.py --check
+check dashboards "$bin/python" scripts/write_dashboards.py --check
 check shell "$bin/shellcheck" "${shell_scripts[@]}"
 printf '%s checks failed\n' "$failed"
 exit "$((failed > 0))"

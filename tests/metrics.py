@@ -90,3 +90,15 @@ def names_in(query: str) -> set[str]:
     """Return the figures that a query of Prometheus asks for."""
     bare = _SELECTORS.sub(" ", _STRINGS.sub("", query))
     return {one for one in _NAMES.findall(bare) if one not in _WORDS}
+
+
+def _labels() -> dict[str, tuple[str, ...]]:
+    told = {name: one.labels for name, one in MEANINGS.items()}
+    for instrument, names in REGISTRY._collector_to_names.items():
+        if isinstance(instrument, MetricWrapperBase):
+            told |= dict.fromkeys(names, tuple(instrument._labelnames))
+    return told
+
+
+LABELS = _labels()
+"""The labels of each figure."""

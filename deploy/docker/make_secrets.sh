@@ -17,5 +17,6 @@ make_one postgres_password "$(random 24)"
 make_one owner_password "$(random 24)"
 make_one app_password "$(random 24)"
 make_one grafana_password "$(random 12)"
+make_one pagerduty_routing_key "${PAGERDUTY_ROUTING_KEY:-none}" # of your service there; with none nobody is called
 make_one database_url "postgresql+psycopg://ml_service:$(cat "$folder/app_password")@postgres:5432/iit_ml_service"
 make_one database_owner_url "postgresql+psycopg://iit_owner:$(cat "$folder/owner_password")@postgres:5432/iit_ml_service"

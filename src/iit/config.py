@@ -173,6 +173,14 @@ class Settings(BaseSettings):
         SecretStr | None, Field(description="Key of the service in PagerDuty (Events API v2) for `iit page`.")
     ] = None
     pagerduty_url: Annotated[str, Field(description="Where events go.")] = "https://events.pagerduty.com/v2/enqueue"
+    otel_endpoint: Annotated[
+        str | None,
+        Field(
+            pattern="^https?://",
+            description="Address of an OpenTelemetry collector (OTLP over HTTP, as http://localhost:4318) that traces "
+            "of requests go to; needs the extra `tracing`. Else nothing is traced.",
+        ),
+    ] = None
     tls_certificates: Annotated[
         str, Field(description="Files of certificates (PEM) in front of the service, by commas, whose expiry is told.")
     ] = ""

@@ -6,12 +6,14 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from iit.domain.errors import ServiceError
+from iit.traces import span
 
 _LATENCY_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
@@ -66,18 +68,23 @@ for _cache in ("facilities", "credentials"):
 
 
 class stage:  # noqa: N801 - reads as what it is: `with stage("score"):`
-    """Measures a stage of a prediction: read, features, score, explain or keep."""
+    """Measures and traces a stage of a prediction: read, features, score, explain or keep."""
 
-    __slots__ = ("_began", "_name")
+    __slots__ = ("_began", "_name", "_span")
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._span = span(name)
 
     def __enter__(self) -> None:
+        self._span.__enter__()
         self._began = time.perf_counter()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         prediction_stage_seconds.labels(self._name).observe(time.perf_counter() - self._began)
+        self._span.__exit__(kind, error, trace)
 
 
 def configure_logging(*, level: str, file: Path | None = None) -> None:

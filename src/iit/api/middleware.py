@@ -8,6 +8,7 @@ import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from iit import traces
 from iit.api.addresses import Networks, take_forwarded
 from iit.api.limits import headers_of
 from iit.api.problems import problem
@@ -63,19 +64,22 @@ class Surroundings:
                     headers.setdefault("Content-Security-Policy", _CSP)
             await send(message)
 
+        method = scope["method"] if scope["method"] in _METHODS else "other"
         http_requests_in_progress.inc()
         try:
             refusal = self._refusal(scope)
             if refusal is not None:
                 await refusal(scope, receive, send_with_headers)
             else:
-                with acting_from(_origin(scope, request_id)):
-                    await self._app(scope, self._limited(receive), send_with_headers)
+                parent = _header(scope, b"traceparent")
+                with acting_from(_origin(scope, request_id)), traces.request(method, parent) as traced:
+                    try:
+                        await self._app(scope, self._limited(receive), send_with_headers)
+                    finally:
+                        traces.answered(traced, method, _handler(scope), status)
         finally:
             http_requests_in_progress.dec()
-            route = scope.get("route")
-            handler = getattr(route, "path", "unmatched")
-            method = scope["method"] if scope["method"] in _METHODS else "other"
+            handler = _handler(scope)
             http_requests_total.labels(method, handler, str(status)).inc()
             http_request_duration_seconds.labels(method, handler).observe(time.perf_counter() - began)
 
@@ -108,6 +112,10 @@ def _origin(scope: Scope, request_id: str) -> Origin:
     said = _header(scope, b"x-purpose").decode("latin-1").lower()
     purpose = Purpose(said) if said in set(Purpose) else Purpose.UNSTATED
     return Origin(client[0] if client else "", request_id, purpose)
+
+
+def _handler(scope: Scope) -> str:
+    return str(getattr(scope.get("route"), "path", "unmatched"))
 
 
 def _declared_length(scope: Scope) -> int:

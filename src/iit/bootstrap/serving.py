@@ -19,6 +19,7 @@ from iit.bootstrap.fhir import exchange
 from iit.bootstrap.gauges import open_gauges
 from iit.bootstrap.health import open_health
 from iit.bootstrap.secrets import audit_keys, secrets_of
+from iit.bootstrap.tracing import carried_on, tracing
 from iit.config import Settings
 from iit.domain.errors import InvalidInput
 from iit.features.registry import FEATURE_NAMES
@@ -115,7 +116,7 @@ def service(settings: Settings, *, migrate: bool = True) -> Iterator[Service]:
         Unavailable: the database does not start or answer.
     """
     private_folder(settings.data_dir)
-    with database_urls(settings) as (owner_url, app_url):
+    with tracing(settings), database_urls(settings) as (owner_url, app_url):
         has_upgraded = migrate and upgrade(owner_url, feature_names=FEATURE_NAMES)
         database = open_database(
             app_url,
@@ -211,7 +212,7 @@ def _launcher(settings: Settings) -> Callable[[UUID], None]:
     def launch(job_id: UUID) -> None:
         process = subprocess.Popen(  # noqa: S603 - this very program, an id made here
             [sys.executable, "-m", "iit", "jobs", "run", str(job_id)],
-            env={**os.environ, **settings.as_environment()},
+            env={**os.environ, **settings.as_environment(), **carried_on()},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             start_new_session=True,

@@ -1,5 +1,6 @@
 """`iit maintenance`, `integrity` and `page`: keeping the service well, and calling people when it is not."""
 
+import shutil
 from datetime import UTC, timedelta
 from functools import partial
 from pathlib import Path
@@ -82,18 +83,19 @@ def monthly(
     out: Annotated[Path | None, typer.Option(help="Folder for the report; else `reports` in the data folder.")] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Write last month's report of performance and quality as an HTML page."""
+    """Write last month's report of performance, quality and growth as an HTML page and as PDF."""
     settings = load_settings()
     end = clock(settings).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     start = (end - timedelta(days=1)).replace(day=1)
     path = (out or settings.data_dir / "reports") / f"{start:%Y-%m}.html"
     if dry_run:
-        say(f"would write {path}")
+        say(f"would write {path} and {path.with_suffix('.pdf')}")
         return
     with task_log(settings, "maintenance monthly", operator().name, warn) as detail:
         with owned_database(settings) as (database, _):
-            detail.update(write_report(database, path, start=start, end=end))
-        say(str(path))
+            free = shutil.disk_usage(settings.data_dir).free
+            detail.update(write_report(database, path, start=start, end=end, free_bytes=free))
+        say(f"{detail['report']}\n{detail['pdf']}")
 
 
 @integrity.command("check")

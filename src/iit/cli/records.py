@@ -14,8 +14,11 @@ import typer
 from iit.bootstrap import Service
 from iit.cli.messages import import_messages
 from iit.cli.shared import Json, operator, progress_bar, running, say, tell
+from iit.cli.statements import LIMITS, STATEMENTS, ListOptions, take_statements
 from iit.cli.sync import import_openmrs
 from iit.domain.errors import InvalidInput, NotFound
+from iit.ingest.bounded import Limits
+from iit.ingest.csv.dates import Order
 from iit.ingest.sources import SourceDocument, documents, survey
 from iit.services import contexts
 from iit.services.fhir_intake import FhirIntake
@@ -31,6 +34,7 @@ class SourceForm(StrEnum):
     FHIR = "fhir"
     HL7 = "hl7"
     OPENMRS = "openmrs"
+    CSV = "csv"
 
 
 class CohortForm(StrEnum):
@@ -55,6 +59,13 @@ def _take_resources(service: Service, followed: Followed, on_rejected: OnRejecte
 _TAKE = {SourceForm.NMRS: _take_documents, SourceForm.FHIR: _take_resources}
 
 
+def _taker(source: SourceForm, told: ListOptions) -> Callable[[Service, Followed, OnRejected], IntakeSummary]:
+    def take(service: Service, followed: Followed, on_rejected: OnRejected) -> IntakeSummary:
+        return take_statements(service, source, followed(), told, on_rejected)
+
+    return take if source in STATEMENTS else _TAKE[source]
+
+
 def import_records(
     places: Annotated[
         list[str] | None,
@@ -65,12 +76,20 @@ def import_records(
     full: Annotated[
         bool, typer.Option("--full", help="Read all of OpenMRS, not only what changed since the last time.")
     ] = False,
+    reported: Annotated[
+        str | None, typer.Option(help="csv: day whose state the lists tell; else when the file was changed.")
+    ] = None,
+    dates: Annotated[Order | None, typer.Option(help="csv: what stands first in 03/04/2024.")] = None,
+    encoding: Annotated[str, typer.Option(help="csv: utf-8 or windows-1252.")] = "utf-8",
+    facility: Annotated[str | None, typer.Option(help="csv: facility of lines that name none.")] = None,
     as_json: Json = False,
 ) -> None:
     """Take in patients' records. Importing the same again changes nothing; a newer export updates.
 
     Rejected documents are listed with place and reason, and the others go on.
     """
+    told = ListOptions(reported, dates, encoding, facility)
+    told.refuse_unless(source is SourceForm.CSV)
     if source is SourceForm.OPENMRS:
         import_openmrs(places or [], errors=errors, is_full=full, as_json=as_json)
         return
@@ -78,27 +97,30 @@ def import_records(
     if source is SourceForm.HL7:
         import_messages(paths, errors=errors, as_json=as_json)
     else:
-        _import_files(paths, source, errors=errors, as_json=as_json)
+        _import_files(paths, source, told, errors=errors, as_json=as_json)
 
 
-def _import_files(paths: list[Path], source: SourceForm, *, errors: Path | None, as_json: bool) -> None:
-    found = survey(paths)
+def _import_files(
+    paths: list[Path], source: SourceForm, told: ListOptions, *, errors: Path | None, as_json: bool
+) -> None:
+    limits = LIMITS.get(source, Limits())
+    found = survey(paths, limits=limits)
     with running() as service, progress_bar() as bar, _ErrorsFile(errors) as rejected:
         task = bar.add_task("importing", total=found.n_bytes or None)
 
         def followed() -> Iterator[SourceDocument]:
-            for document in documents(paths):
+            for document in documents(paths, limits=limits):
                 bar.update(task, completed=document.bytes_done)
                 yield document
 
-        summary = _TAKE[source](service, followed, rejected.add)
+        summary = _taker(source, told)(service, followed, rejected.add)
         n_truths = sum(keep_truths(service.database, path) for path in paths if path.is_dir())
         if summary.n_added or summary.n_updated or summary.n_removed:
             contexts.refresh(service.database)
     if as_json:
         tell(summary.as_dict() | {"files": found.n_files, "ignored_files": found.n_ignored, "source": source})
     else:
-        what = "resources" if source is SourceForm.FHIR else "documents"
+        what = {SourceForm.FHIR: "resources", SourceForm.CSV: "lines"}.get(source, "documents")
         say(f"{summary.n_read} {what} in {found.n_files} files")
         _print(summary, found.n_ignored, n_truths, errors)
     if summary.n_read and summary.n_rejected == summary.n_read:
@@ -169,8 +191,9 @@ class _ErrorsFile:
             line = {
                 "place": rejection.place,
                 "reason": rejection.reason,
-                "document": document.data.decode("utf-8", "replace"),
             }
+            if document.data:
+                line["document"] = document.data.decode("utf-8", "replace")
             self._file.write(json.dumps(line) + "\n")
 
 

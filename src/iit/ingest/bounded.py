@@ -14,7 +14,7 @@ _MIB: Final = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How much one import may read.
+    """What and how much one import may read.
 
     Attributes:
         document_bytes: one document, uncompressed. NMRS documents are 0.1 to 5 MB.
@@ -23,6 +23,7 @@ class Limits:
         archive_bytes: all members of one archive, uncompressed.
         ratio: uncompressed over compressed size. Repetitive JSON reaches 60; deflate cannot exceed 1,032.
         unsuspicious_bytes: uncompressed size up to which the ratio does not count.
+        whole: types of files that are one document each, as `.xml`; none where JSON is read.
     """
 
     document_bytes: int = 64 * _MIB
@@ -31,6 +32,7 @@ class Limits:
     archive_bytes: int = 256 * 1024 * _MIB
     ratio: int = 300
     unsuspicious_bytes: int = 16 * _MIB
+    whole: frozenset[str] = frozenset()
 
     def unpacked(self, compressed_bytes: int) -> int:
         """Return how many bytes may come out of so many compressed ones."""

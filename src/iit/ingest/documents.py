@@ -26,11 +26,14 @@ def pieces(stream: IO[bytes], suffix: str, limits: Limits) -> Iterator[Piece]:
     Args:
         stream: uncompressed bytes.
         suffix: `.json`, `.ndjson`, `.jsonl` or nothing.
-        limits: what is too large.
+        limits: what is too large, and whether the stream is one document of another kind.
 
     Raises:
         InvalidInput: the rest of the stream cannot be read.
     """
+    if limits.whole:
+        yield "", _within(stream.read(limits.document_bytes + 1), limits)
+        return
     if suffix in LINES:
         yield from _lines(stream, limits)
         return

@@ -29,12 +29,14 @@ class SourceDocument(NamedTuple):
         data: the document's bytes; empty where there is an error.
         error: what is wrong, or None.
         bytes_done: how much of all files on disk has been read, for a progress bar that ends at `Survey.n_bytes`.
+        made_at: when its file was last changed, seconds since 1970; None of a member of an archive.
     """
 
     place: str
     data: bytes
     error: InvalidInput | None = None
     bytes_done: int = 0
+    made_at: float | None = None
 
     def __repr__(self) -> str:
         return f"SourceDocument({len(self.data)} bytes)"
@@ -56,27 +58,27 @@ def documents(paths: Iterable[Path], *, limits: Limits = _DEFAULT) -> Iterator[S
     """
     done = 0
     for path in paths:
-        for file in _files(path):
+        for file in _files(path, limits):
             size = _size(file)
             yield from _read_file(file, done, size, limits)
             done += size
 
 
-def survey(paths: Iterable[Path]) -> Survey:
+def survey(paths: Iterable[Path], *, limits: Limits = _DEFAULT) -> Survey:
     """Return what lies at the paths; cheap, for a progress bar and the summary. Opens no file."""
     n_files = n_bytes = n_ignored = 0
     for path in paths:
-        readable = list(_files(path))
+        readable = list(_files(path, limits))
         n_files += len(readable)
         n_bytes += sum(_size(file) for file in readable)
         n_ignored += sum(1 for _ in _walk(path)) - len(readable) if path.is_dir() else 0
     return Survey(n_files, n_bytes, n_ignored)
 
 
-def _files(path: Path) -> Iterator[Path]:
+def _files(path: Path, limits: Limits) -> Iterator[Path]:
     """Yield the files to read: a named one whatever it is, in a folder those that can be read."""
     if path.is_dir():
-        yield from (file for file in _walk(path) if _is_readable(file.name))
+        yield from (file for file in _walk(path) if _is_readable(file.name, limits))
     else:
         yield path
 
@@ -102,11 +104,13 @@ def _types(name: str) -> tuple[str, bool]:
     return path.suffix, False
 
 
-def _is_readable(name: str) -> bool:
+def _is_readable(name: str, limits: Limits) -> bool:
     path = PurePosixPath(name)
     if path.name.startswith(".") or "__MACOSX" in path.parts:  # what macOS adds to folders and archives
         return False
     suffix, is_compressed = _types(path.name)
+    if limits.whole:
+        return suffix == ".zip" or suffix in limits.whole
     return suffix == ".zip" or suffix in LINES or (suffix in WHOLE and bool(suffix or is_compressed))
 
 
@@ -118,30 +122,31 @@ def _shown(name: str) -> str:
 def _read_file(file: Path, done: int, size: int, limits: Limits) -> Iterator[SourceDocument]:
     place = _shown(str(file))
     try:
-        _refuse_unreadable(file)
+        _refuse_unreadable(file, limits)
         if file.suffix.lower() == ".zip":
             yield from _read_archive(file, place, done, limits)
             return
         with file.open("rb") as raw:
             for where, piece in _pieces(raw, file.name, size, limits, Room(limits.member_bytes)):
-                yield _entry(place + where, piece, done + raw.tell())
+                yield _entry(place + where, piece, done + raw.tell())._replace(made_at=os.fstat(raw.fileno()).st_mtime)
     except InvalidInput as problem:
         yield _entry(place, problem, done + size)
     except _BROKEN:
         yield _entry(place, InvalidInput("the file is broken or cannot be opened"), done + size)
 
 
-def _refuse_unreadable(file: Path) -> None:
+def _refuse_unreadable(file: Path, limits: Limits) -> None:
     if not file.exists():
         raise InvalidInput("there is no such file or folder")
-    if not _is_readable(file.name):
-        raise InvalidInput("cannot read files of this type: expected .json, .ndjson, .jsonl, .gz or .zip")
+    if not _is_readable(file.name, limits):
+        expected = ", ".join(sorted(limits.whole)) or ".json, .ndjson, .jsonl"
+        raise InvalidInput(f"cannot read files of this type: expected {expected}, .gz or .zip")
 
 
 def _read_archive(file: Path, place: str, done: int, limits: Limits) -> Iterator[SourceDocument]:
     room = Room(limits.archive_bytes)
     with zipfile.ZipFile(file) as archive:
-        members = [one for one in archive.infolist() if not one.is_dir() and _is_readable(one.filename)]
+        members = [one for one in archive.infolist() if not one.is_dir() and _is_readable(one.filename, limits)]
         for member in sorted(members, key=lambda one: one.filename):
             name = f"{place}!{_shown(member.filename)}"
             done += member.compress_size

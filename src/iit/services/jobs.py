@@ -15,6 +15,7 @@ from iit.domain.errors import Conflict, NotFound, ServiceError, Unavailable
 from iit.store import jobs as job_store
 from iit.store.database import Database
 from iit.store.jobs import JobRow
+from iit.traces import span
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ class Jobs:
             job = job_store.claim(tx, job_id, stale_after=_STALE_AFTER)
         if job is None:
             raise Conflict("the job is not waiting", place="job_id")
-        with _Pulse(self.database, job_id) as pulse:
+        with span("job", kind=job.kind), _Pulse(self.database, job_id) as pulse:
             state, result, reason = self._outcome(job, pulse)
         event = _event(EventType(f"job_{state}"), job.requested_by, job_id, kind=job.kind)
         with self.database.transaction() as tx:

@@ -59,6 +59,19 @@ def tasks(tx: Transaction, *, start: datetime, end: datetime) -> list[Share]:
     return _shares(tx, maintenance_log.c.task + ", " + maintenance_log.c.outcome, inside)
 
 
+def database_sizes(tx: Transaction, *, end: datetime) -> list[tuple[datetime, int]]:
+    """Return when the database took how many bytes: what weekly maintenance noted before a time, in order."""
+    size = maintenance_log.c.detail["database_bytes"].as_integer()
+    rows = tx.execute(
+        select(maintenance_log.c.finished_at, size)
+        .where(
+            (maintenance_log.c.task == "maintenance weekly") & (maintenance_log.c.finished_at < end) & size.is_not(None)
+        )
+        .order_by(maintenance_log.c.finished_at)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 def latest_figures(tx: Transaction, *, end: datetime) -> list[tuple[str, str, float]]:
     """Return (model, figure, value) of whole test sets, the newest of each before a time."""
     rows = tx.execute(

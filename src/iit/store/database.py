@@ -19,6 +19,7 @@ from iit.store import chain
 from iit.store.chain import AuditKeys
 from iit.store.pool import PoolSettings as PoolSettings
 from iit.telemetry import db_pool_in_use, db_pool_limit, db_pool_timeouts_total, db_transaction_seconds
+from iit.traces import span
 
 Transaction = Connection
 """What store functions are handed: an open transaction. Only `Database.transaction` commits."""
@@ -75,7 +76,7 @@ class Database:
         self.breaker.admit()
         began = time.perf_counter()
         try:
-            with self.engine.connect() as connection:
+            with span("transaction"), self.engine.connect() as connection:
                 self.breaker.succeeded()
                 self._tell_pool()
                 with connection.begin() as opened:

@@ -7,6 +7,7 @@ bring it back.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from sqlalchemy import delete, func, select, text, update
@@ -76,6 +77,43 @@ def sequences(tx: Transaction, patient_uuids: Sequence[str], source: str) -> dic
     query = select(events.c.patient_uuid, events.c.source_id, events.c.sequence)
     query = query.where(events.c.patient_uuid.in_(patient_uuids)).where(events.c.source == source)
     return {(row[0], row[1]): row[2] for row in tx.execute(query)}
+
+
+class Standing(NamedTuple):
+    """A fact as it is kept; `code` is that of a retraction where it was taken back."""
+
+    sequence: int
+    occurred_at: datetime
+    known_at: datetime
+    code: str
+    numeric_value: float | None
+    text_value: str | None
+
+    def __repr__(self) -> str:
+        return "Standing()"
+
+
+def standing(tx: Transaction, patient_uuids: Sequence[str], source: str) -> dict[tuple[str, str], Standing]:
+    """Return these patients' facts of a source by patient and source id, retracted or not."""
+    if not patient_uuids:
+        return {}
+    own = [events.c[name] for name in Standing._fields]
+    query = select(events.c.patient_uuid, events.c.source_id, *own)
+    query = query.where(events.c.patient_uuid.in_(patient_uuids)).where(events.c.source == source)
+    return {(row[0], row[1]): Standing(*row[2:]) for row in tx.execute(query)}
+
+
+def of_other_sources(tx: Transaction, patient_uuids: Sequence[str], source: str) -> set[str]:
+    """Return those of the patients of whom another source tells something too."""
+    query = select(events.c.patient_uuid).distinct()
+    query = query.where(events.c.patient_uuid.in_(patient_uuids)).where(events.c.source != source)
+    return set(tx.execute(query).scalars()) if patient_uuids else set()
+
+
+def as_standing(fact: DeltaFact) -> Standing:
+    """Return a fact as it would be kept."""
+    row = _row("", fact)
+    return Standing(*(row[name] for name in Standing._fields))  # type: ignore[arg-type]
 
 
 def known_patients(tx: Transaction, patient_uuids: Sequence[str]) -> set[str]:

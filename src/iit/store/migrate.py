@@ -27,8 +27,19 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
+def _head() -> str:
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def _is_newer(revision: str | None) -> bool:
+    return revision is not None and revision > _head()  # revisions are numbers of four digits
+
+
 def upgrade(owner_url: str, *, feature_names: Sequence[str] = ()) -> bool:
     """Apply all missing migrations and refresh the generated view of features. Idempotent.
+
+    Where a newer version has been at work nothing is applied: its schema serves the version before it too, so that one
+    can be started again during an upgrade, and after it.
 
     Args:
         owner_url: a role that may create tables.
@@ -42,9 +53,10 @@ def upgrade(owner_url: str, *, feature_names: Sequence[str] = ()) -> bool:
         _wait_for_turn(connection)
         before = _revision(connection)
         try:
-            command.upgrade(_config(connection), "head")
-            refresh_feature_view(connection, feature_names)
-            connection.commit()
+            if not _is_newer(before):
+                command.upgrade(_config(connection), "head")
+                refresh_feature_view(connection, feature_names)
+                connection.commit()
             after = _revision(connection)
         finally:
             connection.rollback()
@@ -67,12 +79,11 @@ def _wait_for_turn(connection: Connection) -> None:
 
 
 def check(connection: Connection) -> None:
-    """Raise `Unavailable` unless the database has exactly the schema of this code."""
-    wanted = ScriptDirectory.from_config(_config()).get_current_head()
+    """Raise `Unavailable` unless the database has the schema of this code, or that of a newer version."""
     found = _revision(connection)
-    if found != wanted:
+    if found != _head() and not _is_newer(found):
         raise Unavailable(
-            f"the schema is at {found}, this version needs {wanted}: run `iit db upgrade`", place="database"
+            f"the schema is at {found}, this version needs {_head()}: run `iit db upgrade`", place="database"
         )
 
 

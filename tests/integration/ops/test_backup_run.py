@@ -25,7 +25,9 @@ from iit.ops.backup.sealing import make_key
 from iit.ops.maintenance import prune
 from iit.ops.objects import Folder, open_target
 from iit.ops.restore.beside import remove_folder
+from iit.ops.restore.logical import load_dump
 from iit.ops.restore.target import RecoveryTarget
+from iit.store.embedded.binaries import _candidates
 from iit.store.embedded.cluster import Cluster
 
 
@@ -279,3 +281,13 @@ def test_a_server_that_knows_no_incremental_backups_gets_a_full_one(site: Site) 
     assert made.backup_id.endswith("-full")
     assert said == ["PostgreSQL 15 knows no incremental backups (17 does): a full one is made"]
     shutil.rmtree(folder)
+
+
+def test_a_dump_is_not_loaded_with_programs_of_another_version(maker: BackupMaker, site: Site) -> None:
+    others = [one.folder for one in _candidates() if one.major != maker.tools.major]
+    if not others:
+        pytest.skip("needs a second version of PostgreSQL")
+    dump = maker.run("logical", actor="test")
+    with pytest.raises(Conflict, match="needs programs of version"):
+        load_dump(maker.vault, dump, site.urls.owner_url, name="other", postgres_bin=others[0], time_zone="UTC")
+    assert site.sql("SELECT count(*) FROM pg_database WHERE datname = 'other'") == [(0,)]

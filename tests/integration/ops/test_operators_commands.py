@@ -141,7 +141,9 @@ def test_maintenance_runs_and_every_task_leaves_a_row(iit: Command, data_dir: Pa
     assert iit("maintenance", "weekly")[0] == 0
     code, out, _ = iit("maintenance", "monthly")
     assert code == 0
-    assert Path(out.strip()).read_text().startswith("<!doctype html>")
+    page, pdf = (Path(line).read_bytes() for line in out.splitlines())
+    assert page.startswith(b"<!doctype html>")
+    assert pdf.startswith(b"%PDF-")
     assert iit("maintenance", "daily", IIT_DISK_WARN_PERCENT="0.001")[0] == 14
 
 

@@ -115,13 +115,25 @@ def test_the_report_counts_its_month_only(
             [day, f"{day} 12:00+00"],
         )
     path = tmp_path / "reports" / "2025-06.html"
-    figures = write_report(owned, path, start=datetime(2025, 6, 1, tzinfo=UTC), end=datetime(2025, 7, 1, tzinfo=UTC))
+    connection.execute("DELETE FROM maintenance_log")
+    for week in range(5):
+        at, size = NOW - timedelta(weeks=60 - week), (100 + week + week % 2) * 1_000_000
+        connection.execute(
+            "INSERT INTO maintenance_log (task, actor, started_at, finished_at, outcome, detail)"
+            " VALUES ('maintenance weekly', 'test', %s, %s, 'ok', jsonb_build_object('database_bytes', %s::bigint))",
+            [at, at, size],
+        )
+    start, end = datetime(2025, 6, 1, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC)
+    figures = write_report(owned, path, start=start, end=end, free_bytes=10**12)
     page = path.read_text()
     assert figures["predictions"] == 2
     assert "2 predictions from 2025-06-01" in page
     assert "&lt;b&gt;F&lt;/b&gt;" in page
     assert page.count("<rect") == 2
-    assert list(path.parent.iterdir()) == [path]
+    pdf = path.with_suffix(".pdf")
+    assert sorted(path.parent.iterdir()) == [path, pdf]
+    assert pdf.read_bytes().startswith(b"%PDF-")
+    assert pdf.read_bytes().count(b"/Subtype /Image") >= 1
 
 
 def test_bars_are_as_high_as_their_share() -> None:

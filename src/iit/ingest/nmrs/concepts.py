@@ -107,6 +107,13 @@ def concept_known(number: int | None, name: str) -> Concept | None:
     return found or _concept_named(name)
 
 
+@lru_cache(maxsize=64)
+def answers_to(question: str) -> dict[str, int]:
+    """Return concept ids of the answers to a question (the name of a kind or part), by their normalised names."""
+    rows = [row for row in _table("answers.csv") if row["question"] == question]
+    return {name: int(row["answer_id"]) for row in rows for name in _names(row["names"])}
+
+
 def concepts_in_order() -> list[tuple[int | None, str, Concept]]:
     """Return id, first name and meaning of each concept, in the order of the table."""
     answers = _table("answers.csv")

@@ -32,7 +32,7 @@ CHECKS: Final = (
     ),
     Check(
         "schema",
-        "The database has exactly the schema of this version.",
+        "The database has the schema of this version, or of a newer one while that is being rolled out.",
         "`iit db upgrade`, with the version that is to serve.",
         is_critical=True,
     ),

@@ -16,7 +16,7 @@ from iit.ops.tools import Tools
 from iit.store.embedded.account import Account
 from iit.store.embedded.binaries import Binaries, find_binaries
 from iit.store.embedded.cluster import APPLICATION_ROLE, OWNER_ROLE
-from iit.store.embedded.places import Places, choose_places
+from iit.store.embedded.places import Places, choose_places, link_of, password_file, root_of
 from iit.store.embedded.recovery import Recovered, recover
 
 
@@ -99,7 +99,7 @@ def fitting_binaries(override: Path | None, major: int) -> Binaries:
 
 def remove_folder(data_dir: Path) -> None:
     """Remove an isolated data folder with its cluster, wherever that lies."""
-    link = data_dir / "postgres" / "cluster-is-in"
+    link = link_of(root_of(data_dir))
     if link.is_symlink():
         shutil.rmtree(link.resolve(), ignore_errors=True)
     shutil.rmtree(data_dir)
@@ -155,9 +155,9 @@ def _unpack(vault: Vault, manifest: Manifest, folder: Path) -> Path:
 
 def _keep_passwords(source: Path | None, places: Places) -> None:
     for role in (OWNER_ROLE, APPLICATION_ROLE) if source is not None else ():
-        file = Path(str(source)) / "postgres" / f"{role}.password"
+        file = password_file(root_of(Path(str(source))), role)
         if file.exists():
-            copy = places.root / file.name
+            copy = places.password_file(role)
             copy.touch(mode=0o600)
             copy.write_text(file.read_text(encoding="ascii"), encoding="ascii")
 

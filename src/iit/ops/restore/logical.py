@@ -8,10 +8,10 @@ from iit.ops.backup.catalog import Vault
 from iit.ops.backup.fetch import fetch
 from iit.ops.backup.manifest import Manifest
 from iit.ops.integrity import Scope, check
+from iit.ops.restore.beside import fitting_binaries
 from iit.ops.tools import Tools
 from iit.store import databases, server
 from iit.store.database import PoolSettings, open_database
-from iit.store.embedded.binaries import find_binaries
 
 
 def load_dump(
@@ -20,7 +20,8 @@ def load_dump(
     """Load a dump into a new database beside that of a URL, and check it. On failure the new database is removed.
 
     Raises:
-        InvalidInput: what was loaded is not what was dumped. Unavailable: the dump cannot be loaded.
+        InvalidInput: what was loaded is not what was dumped. Conflict: the programs are not of the server's version.
+        Unavailable: the dump cannot be loaded.
     """
     databases.create(url, name)
     is_done = False
@@ -30,7 +31,7 @@ def load_dump(
         try:
             with database.transaction() as tx:
                 major = server.major(tx)
-            binaries = find_binaries(postgres_bin, major=major)
+            binaries = fitting_binaries(postgres_bin, major)
             tools = Tools.to(fresh, binaries)
             with tempfile.TemporaryDirectory(prefix="iit-restore-") as folder:
                 fetch(vault, manifest, Path(folder))

@@ -133,7 +133,7 @@ class Cluster:
 
     def _create(self, places: Places) -> None:
         self._account.own(places.data, 0o700)
-        password = secret_of(places.root / f"{OWNER_ROLE}.password")
+        password = secret_of(places.password_file(OWNER_ROLE))
         password_file = places.socket / ".password"
         password_file.write_text(password, encoding="ascii")
         self._account.take(password_file)
@@ -164,13 +164,13 @@ class Cluster:
         summaries = {"summarize_wal": "on"} if self._binaries is not None and self._binaries.major >= 17 else {}
         if self._wal_archive is None:
             return summaries
-        return {**summaries, **archive_settings(self._wal_archive, places.data.parent / "run", self._account)}
+        return {**summaries, **archive_settings(self._wal_archive, places.run, self._account)}
 
     def _prepare(self, places: Places, urls: ClusterUrls) -> None:
         """Make the application's role and database. Idempotent: an interrupted first start is completed."""
         with psycopg.connect(_libpq(urls.owner_url, "postgres"), autocommit=True) as connection:
             if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [APPLICATION_ROLE]).rowcount:
-                password = secret_of(places.root / f"{APPLICATION_ROLE}.password")
+                password = secret_of(places.password_file(APPLICATION_ROLE))
                 connection.execute(
                     sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
                         sql.Identifier(APPLICATION_ROLE), sql.Literal(password)
@@ -181,7 +181,7 @@ class Cluster:
 
     def _urls(self, places: Places) -> ClusterUrls:
         def url(role: str) -> str:
-            password = secret_of(places.root / f"{role}.password")
+            password = secret_of(places.password_file(role))
             return f"postgresql+psycopg://{role}:{password}@/{DATABASE}?host={quote(str(places.socket))}"
 
         return ClusterUrls(url(OWNER_ROLE), url(APPLICATION_ROLE))
@@ -246,7 +246,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _log(places: Places) -> Path:
-    return places.data.parent / "run" / "postgresql.log"
+    return places.run / "postgresql.log"
 
 
 def _answers(urls: ClusterUrls) -> bool:

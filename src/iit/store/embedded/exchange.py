@@ -13,7 +13,7 @@ from iit.domain.errors import Conflict, Unavailable
 from iit.store.embedded.account import Account
 from iit.store.embedded.binaries import find_binaries
 from iit.store.embedded.cluster import APPLICATION_ROLE, OWNER_ROLE, locked
-from iit.store.embedded.places import Places, choose_places, reachable
+from iit.store.embedded.places import Places, choose_places, link_of, reachable, root_of
 from iit.store.embedded.wal import archive_history
 
 _SEGMENT: Final = re.compile(r"[0-9A-F]{24}")
@@ -21,7 +21,7 @@ _SEGMENT: Final = re.compile(r"[0-9A-F]{24}")
 
 def is_in_use(data_dir: Path) -> bool:
     """Return whether a process uses the private server of a data folder."""
-    root = data_dir / "postgres"
+    root = root_of(data_dir)
     if not (root / "users").exists():
         return False
     handle = os.open(root / "users", os.O_RDWR | os.O_CLOEXEC)
@@ -52,8 +52,8 @@ def log_folder(data_dir: Path, system_identifier: str) -> Path | None:
 
 
 def _home(data_dir: Path) -> Path:
-    root = data_dir / "postgres"
-    link = root / "cluster-is-in"
+    root = root_of(data_dir)
+    link = link_of(root)
     return link.resolve() if link.is_symlink() else root
 
 
@@ -85,7 +85,7 @@ def exchange(
     ours, new = choose_places(data_dir, account), choose_places(restored_dir, account)
     with locked(ours.root / "lock"), _unused(ours, postgres_bin, account):
         if archive is not None:
-            archive_history(new.data, archive, ours.data.parent / "run", account)
+            archive_history(new.data, archive, ours.run, account)
         old = ours.data.with_name(f"data.before-{label}")
         try:
             had_data = ours.data.exists()
@@ -95,7 +95,7 @@ def exchange(
         except OSError as cause:
             raise Unavailable(f"cannot be renamed: {cause.strerror}", place=str(new.data)) from cause
         for role in (OWNER_ROLE, APPLICATION_ROLE):
-            os.replace(new.root / f"{role}.password", ours.root / f"{role}.password")
+            os.replace(new.password_file(role), ours.password_file(role))
     return old if had_data else None
 
 

@@ -28,6 +28,30 @@ class Places:
     data: Path
     socket: Path
 
+    def password_file(self, role: str) -> Path:
+        """Return where the password of a role is."""
+        return password_file(self.root, role)
+
+    @property
+    def run(self) -> Path:
+        """The account's own folder beside the cluster: logs, and what its commands need."""
+        return self.data.parent / "run"
+
+
+def root_of(data_dir: Path) -> Path:
+    """Return where a data folder keeps what belongs to its private server."""
+    return data_dir / "postgres"
+
+
+def link_of(root: Path) -> Path:
+    """Return the link that is there where the cluster lies elsewhere."""
+    return root / "cluster-is-in"
+
+
+def password_file(root: Path, role: str) -> Path:
+    """Return where the password of a role is."""
+    return root / f"{role}.password"
+
 
 def choose_places(data_dir: Path, account: Account) -> Places:
     """Return the folders for a data folder and make them.
@@ -35,7 +59,7 @@ def choose_places(data_dir: Path, account: Account) -> Places:
     Where the account cannot enter the data folder (root's home, say), the cluster lies below /var/lib/iit-ml-service
     and a link in the data folder points there.
     """
-    root = data_dir.resolve() / "postgres"
+    root = root_of(data_dir.resolve())
     root.mkdir(parents=True, exist_ok=True)
     home = root
     if account.uid is not None:
@@ -45,7 +69,7 @@ def choose_places(data_dir: Path, account: Account) -> Places:
             home.mkdir(parents=True, exist_ok=True)
             for folder in (SHARED, SHARED / "clusters", home):
                 folder.chmod(0o755)
-            link = root / "cluster-is-in"
+            link = link_of(root)
             if not link.is_symlink():
                 link.symlink_to(home)
     else:

@@ -67,7 +67,7 @@ def recover(
     account = Account.current()
     binaries = reachable(binaries, account)
     hba = _configure(places, account, log_folders, target)
-    log = places.data.parent / "run" / "recovery.log"
+    log = places.run / "recovery.log"
     log.unlink(missing_ok=True)
     control = [binaries.program("pg_ctl"), "-D", str(places.data), "-w", "-t", str(_TIMEOUT)]
     # With hot_standby off the server opens when the recovery is over, and smaller settings than before do not matter.
@@ -93,7 +93,7 @@ def _configure(places: Places, account: Account, log_folders: Sequence[Path], ta
         **SERVER_SETTINGS,
         "unix_socket_directories": f"'{places.socket}'",
         "hba_file": f"'{hba}'",
-        "restore_command": fetch_setting(log_folders, places.data.parent / "run", account),
+        "restore_command": fetch_setting(log_folders, places.run, account),
         "recovery_target_action": "promote",
         **target,
     }
@@ -139,7 +139,7 @@ def _set_passwords(connection: "psycopg.Connection[tuple[Any, ...]]", places: Pl
                 sql.SQL("ALTER" if known else "CREATE"),
                 sql.Identifier(role),
                 sql.SQL(rights),
-                sql.Literal(secret_of(places.root / f"{role}.password")),
+                sql.Literal(secret_of(places.password_file(role))),
             )
         )
 
