@@ -10,11 +10,13 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 from tests.fhir_mutations import mutations
 from tests.fhir_resources import a_bundle, a_dispense, a_patient, an_id, an_observation, encoded
+from tests.hl7_messages import a_dispense as a_message_of_hl7
 
 from iit.api.app import create_app
 from iit.bootstrap import Service
 from iit.domain.access import Role, Scope
 from iit.domain.errors import Unavailable
+from iit.services.inbox import Frame
 from iit.services.keys import KeyWish
 from iit.testing import TESTER
 
@@ -87,6 +89,15 @@ def test_the_same_again_changes_nothing(api: TestClient, service: Service) -> No
     etags = [[entry["response"]["etag"] for entry in answer.json()["entry"]] for answer in (first, again)]
     assert etags[0] == etags[1]
     assert rows(service, "SELECT * FROM events ORDER BY source_id") == before
+
+
+def test_a_nightly_repetition_does_not_move_the_day_on_which_a_fact_became_known(service: Service) -> None:
+    bare = [{name: part for name, part in one.items() if name != "meta"} for one in (a_patient(), an_observation())]
+    for day in (3, 4):
+        nightly = replace(service.fhir, clock=lambda day=day: datetime(2024, 6, day, tzinfo=UTC))
+        nightly.receive(encoded(a_bundle(*bare, timestamp=f"2024-06-0{day}T00:00:00Z")), who=TESTER)
+    known = rows(service, "SELECT known_at::date::text FROM events WHERE code = 'VIRAL_LOAD'")
+    assert known == [("2024-06-03",)]
 
 
 def test_a_correction_replaces_and_one_that_is_late_does_not(api: TestClient, service: Service) -> None:
@@ -211,7 +222,8 @@ def test_a_killed_request_is_finished_by_the_workers(service: Service, monkeypat
     monkeypatch.setattr(type(service.fhir), "_work", lambda *_: None)
     reply = service.fhir.receive(encoded(a_bundle(a_patient(), a_dispense())), who=TESTER)
     assert [one["response"]["status"] for one in reply.body["entry"]] == ["202 Accepted"] * 2
-    assert service.inbox.work().n_done == 0  # it may still be at work
+    service.inbox.receive([Frame(a_message_of_hl7("K1"))], actor="test")
+    assert service.inbox.work().n_done == 1  # the other message: this request may still be at work
     later = replace(service.inbox, clock=lambda: datetime(2100, 1, 1, tzinfo=UTC))
     assert later.work().n_done == 1
     assert "PICKUP" in codes(service)

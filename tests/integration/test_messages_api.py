@@ -35,6 +35,15 @@ def test_a_message_at_fault_is_told_so(api: TestClient) -> None:
     assert (told[1][1:3], told[2][2]) == (["AE", "H2"], "PID^1")
 
 
+def test_a_message_does_not_bring_an_erased_person_back(api: TestClient, service: Service) -> None:
+    (patient,) = api.get("/api/v1/patients").json()["patients"]
+    service.privacy.erase(patient["patient_uuid"], who=TESTER)
+    assert lines(api.post("/api/v1/hl7", content=a_dispense("H9")).content)[1][1] == "AA"
+    assert service.inbox.work().n_done == 1
+    assert api.get("/api/v1/patients").json()["patients"] == []
+    service.privacy.readmit(patient["patient_uuid"], who=TESTER)
+
+
 def test_messages_need_a_key(api: TestClient) -> None:
     assert api.post("/api/v1/hl7", content=a_dispense("H3"), headers={"X-API-Key": "none"}).status_code == 401
 

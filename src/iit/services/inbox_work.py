@@ -14,6 +14,7 @@ from iit.ingest.hl7.reading import SOURCE, Mapped
 from iit.services.identities import Identities
 from iit.store import deltas as delta_store
 from iit.store import inbox as inbox_store
+from iit.store import privacy as privacy_store
 from iit.store.database import Database, Transaction
 from iit.store.inbox import Waiting
 from iit.telemetry import messages_total
@@ -127,7 +128,10 @@ class Worker:
         told: list[Mapped] = [one for one in mapped if one is not None]
         event = AuditEvent(event_type=EventType.RECORDS_MERGED, actor="inbox", action="update", target="patients",
                            detail={"n": len(told)})  # fmt: skip
-        delta_store.merge(tx, self.identities.deltas(tx, told), source=SOURCE, audit=event)
+        deltas = self.identities.deltas(tx, told)
+        erased = privacy_store.erased_among(tx, [one.patient_uuid for one in deltas])
+        staying = [one for one in deltas if one.patient_uuid not in erased]
+        delta_store.merge(tx, staying, source=SOURCE, audit=event)
         inbox_store.finish(tx, [one.id for one in due], now=self.clock())
 
     def _fail(self, message: Waiting, error: Exception, summary: WorkSummary) -> bool:
