@@ -116,6 +116,16 @@ class Settings(BaseSettings):
             description="Where OpenMRS or NMRS is read: mysql://user:password@host/database, or https://host/openmrs."
         ),
     ] = None
+    openmrs_write_back_url: Annotated[
+        SecretStr | None,
+        Field(description="https://user:password@host/openmrs that risks are told to; without it none are told."),
+    ] = None
+    openmrs_write_back_concept: Annotated[
+        str | None, Field(description="UUID of the numeric concept there that takes the risk in percent.")
+    ] = None
+    openmrs_write_back_attribute: Annotated[
+        str | None, Field(description="UUID of the type of person attribute there that takes the band.")
+    ] = None
     openmrs_facility: Annotated[
         str | None,
         Field(
@@ -341,7 +351,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
-_SECRETS = ("database_url", "database_owner_url", "openmrs_url", "redis_url", "secret_key")
+_SECRETS = ("database_url", "database_owner_url", "openmrs_url", "openmrs_write_back_url", "redis_url", "secret_key")
 """Settings that a file may hold: `IIT_<NAME>_FILE` names it."""
 
 

@@ -68,6 +68,7 @@ HARMLESS = {
     "iit.store.perimeter": {"Block", "PerimeterRow"},
     "iit.store.pool": {"PoolSettings"},
     "iit.store.predictions": {"BatchFilter"},
+    "iit.services.write_back": {"Targets", "WriteBack", "WriteBackSummary"},
     "iit.store.sync": {"Watermark"},
     "iit.store.spool": {"Depth", "Spool"},
     "iit.store.truths": {"Truth"},

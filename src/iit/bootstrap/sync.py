@@ -13,6 +13,7 @@ from iit.ingest.openmrs.rest import Rest, read_web_address
 from iit.ingest.openmrs.web import OpenmrsWeb, needed_facility
 from iit.services.reconciliation import Counted
 from iit.services.sync import Source, Sync
+from iit.services.write_back import Targets, WriteBack
 from iit.store import sync as sync_store
 
 
@@ -66,6 +67,22 @@ def _web(service: Service, url: str) -> OpenmrsWeb:
 def rest_of(settings: Settings, url: str) -> Rest:
     """Return the way to an OpenMRS over HTTP. Raises InvalidInput where the address is none."""
     return Rest(read_web_address(url), breaker_of(settings, "openmrs"))
+
+
+def write_back_of(service: Service) -> WriteBack:
+    """Return what tells risks back to an OpenMRS.
+
+    Raises:
+        InvalidInput: no address, or neither concept nor attribute is set.
+    """
+    settings = service.settings
+    if settings.openmrs_write_back_url is None:
+        raise InvalidInput("is not set", place="IIT_OPENMRS_WRITE_BACK_URL")
+    targets = Targets(settings.openmrs_write_back_concept, settings.openmrs_write_back_attribute)
+    if targets == Targets(None, None):
+        raise InvalidInput("is not set, nor IIT_OPENMRS_WRITE_BACK_ATTRIBUTE", place="IIT_OPENMRS_WRITE_BACK_CONCEPT")
+    rest = rest_of(settings, settings.openmrs_write_back_url.get_secret_value())
+    return WriteBack(service.database, rest, targets, settings.openmrs_facility, settings.zone, service.now)
 
 
 def _told(settings: Settings, url: str | None) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from iit.bootstrap import Service
-from iit.bootstrap.sync import counted, followed, sync_of
+from iit.bootstrap.sync import counted, followed, sync_of, write_back_of
 from iit.cli.shared import Json, operator, progress_bar, running, say, tell, warn
 from iit.domain.errors import Conflict, InvalidInput
 from iit.ops.journal import journal
@@ -78,6 +78,20 @@ def reconcile(
             _print_sides(found)
         if found.differences:
             raise Conflict(f"{len(found.differences)} patients differ", place=f"facility {found.facility}")
+
+
+def write_back(as_json: Json = False) -> None:
+    """Tell risks that are new since the last time to OpenMRS; off until IIT_OPENMRS_WRITE_BACK_URL is set.
+
+    After scoring, for cron and timers. Telling the same again changes nothing there.
+    """
+    with running() as service, _logged(service, "write-back openmrs") as detail:
+        summary = write_back_of(service).run(who=operator())
+        detail.update(vars(summary))
+        if as_json:
+            tell(vars(summary))
+        else:
+            say(f"{summary.n_told} risks told, {summary.n_same} there already, {summary.n_refused} not taken")
 
 
 def _run(service: Service, address: str | None, *, is_full: bool) -> SyncSummary:
