@@ -29,6 +29,21 @@ curl -s -H "X-API-Key: $(cat ~/.local/share/iit-ml-service/local_token)" http://
 curl -fsS -X POST http://localhost:8000/health/check   # one word; the exit code tells whether it can answer
 ```
 
+## Reports
+
+`POST /health/report` with `{{"email": "…"}}` looks at everything, keeps a report as text and page (the newest hundred,
+in `reports` of the data folder), and mails it. Only the addresses of `IIT_REPORT_RECIPIENTS` are sent anything, at
+most once a minute; therefore a program on this machine needs no key, and a line of a crontab works as it stands:
+
+```sh
+curl -fsS -X POST http://localhost:8000/health/report \\
+  -H "Content-Type: application/json" -d '{{"email": "admin@example.org"}}'
+```
+
+The answer says `sent` once the mail server of `IIT_SMTP_URL` has taken it. While that server is away it says `queued`
+(202) and why; the service sends it again every five minutes, and `iit report flush` at once. `iit report health`
+makes one without a running service. `GET /health/report/<id>.html` (or `.txt`) gives a kept one to `health:read`.
+
 ## What each check means, and the next step
 
 """

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from iit.breaker import NEVER
 from iit.domain.errors import InvalidInput
+from iit.ops.mail_server import ADDRESSES, checked_server
 from iit.store.pool import PoolSettings
 
 
@@ -176,6 +177,18 @@ class Settings(BaseSettings):
     tls_certificates: Annotated[
         str, Field(description="Files of certificates (PEM) in front of the service, by commas, whose expiry is told.")
     ] = ""
+    smtp_url: Annotated[
+        SecretStr | None,
+        AfterValidator(checked_server),
+        Field(description="Mail server for reports: smtp://[user:password@]host[:587] or smtps://…[:465]."),
+    ] = None
+    smtp_from: Annotated[str, Field(pattern=ADDRESSES, description="Address that mails come from.")] = "iit@localhost"
+    smtp_ca_file: Annotated[
+        Path | None, Field(description="Certificates (PEM) that vouch for the mail server; else the system's.")
+    ] = None
+    report_recipients: Annotated[
+        str, Field(pattern=ADDRESSES, description="Addresses, by commas, to which alone health reports may be sent.")
+    ] = ""
     disk_warn_percent: Annotated[
         float, Field(gt=0, lt=100, description="Use of a disk that daily maintenance complains of.")
     ] = 80.0
@@ -333,7 +346,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
-_SECRETS = ("database_url", "database_owner_url", "openmrs_url", "redis_url", "secret_key")
+_SECRETS = ("database_url", "database_owner_url", "openmrs_url", "redis_url", "secret_key", "smtp_url")
 """Settings that a file may hold: `IIT_<NAME>_FILE` names it."""
 
 

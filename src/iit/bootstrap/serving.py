@@ -17,13 +17,14 @@ from iit.bootstrap.cds import emr_tokens, hooks
 from iit.bootstrap.faults import breaker_of, redis_breaker, spooled_database
 from iit.bootstrap.fhir import exchange
 from iit.bootstrap.gauges import open_gauges
-from iit.bootstrap.health import open_health
+from iit.bootstrap.health import open_health, open_reporting
 from iit.bootstrap.secrets import audit_keys, secrets_of
 from iit.config import Settings
 from iit.domain.errors import InvalidInput
 from iit.features.registry import FEATURE_NAMES
 from iit.ingest.hl7.header import Rules, Sender, facility_table
 from iit.ingest.hl7.map import Mapper, mapper
+from iit.ops.health.reporting import Reporting
 from iit.ops.health.run import Health
 from iit.services.access import Access, open_access
 from iit.services.analytics import Analytics
@@ -92,6 +93,7 @@ class Service:
     gauges: Gauges
     spooling: Spooling
     health: Health
+    reporting: Reporting
     metrics_folder: Path | None = None
 
     def now(self) -> datetime:
@@ -159,6 +161,7 @@ def assemble(settings: Settings, database: Database) -> Service:
     fhir = exchange(settings, database, identities, lambda: datetime.now(zone))
     training = Training(database, settings.models_folder, lambda: datetime.now(zone))
     audit = trail(settings, database)
+    health = open_health(settings, database, champion, audit, lambda: datetime.now(zone))
     shadow = Shadow(database, settings.models_folder)
     outcomes = Outcomes(database, lambda: _today(zone))
     scoring = Scoring(database, champion, shadow, lambda: _today(zone))
@@ -200,7 +203,8 @@ def assemble(settings: Settings, database: Database) -> Service:
         monitoring=Monitoring(database, settings.models_folder, outcomes, lambda: _today(zone)),
         analytics=Analytics(database, settings.models_folder),
         gauges=open_gauges(settings, database, champion, audit, lambda: datetime.now(zone)),
-        health=open_health(settings, database, champion, audit, lambda: datetime.now(zone)),
+        health=health,
+        reporting=open_reporting(settings, health, database, lambda: datetime.now(zone)),
         metrics_folder=_metrics_folder(),
     )
 

@@ -35,6 +35,7 @@ _COMMANDS: Final = {
     "maintenance": "maintenance:maintenance",
     "integrity": "maintenance:integrity",
     "page": "maintenance:page",
+    "report": "report:report",
     "hl7": "hl7:hl7",
     "inbox": "inbox:inbox",
     "audit": "audit:audit",
