@@ -1,5 +1,6 @@
 """Pages for operators that follow from the checks' own texts."""
 
+from iit.ops.doctor.findings import REMEDIES
 from iit.ops.health.checks import CHECKS
 from iit.ops.health.run import DEEP_LIMIT_SECONDS, LIMIT_SECONDS
 
@@ -56,3 +57,24 @@ def health_page() -> str:
         marks = ["yes" if one.is_critical else "", "yes" if one.is_deep else ""]
         lines.append(f"| `{one.name}` | {one.looks_at} | {' | '.join(marks)} | {one.next_step} |")
     return _HEALTH + "\n".join(lines) + "\n"
+
+
+_DOCTOR = """# The doctor
+
+Generated from `iit.ops.doctor.findings`. `iit doctor` asks everything of the operators' first chapter at once and
+names the cause and the next step, in under ten seconds, whether or not service and database run. It starts nothing and
+changes nothing. `--host`, `--port` and `--workers` say how the service is to be run; `--json` is for machines.
+
+Exit code 0: nothing, or notes. 10: warnings. 14: a fault keeps the service, or a part of it, from working.
+
+| code | level | what it means | next step |
+|---|---|---|---|
+"""
+
+
+def doctor_page() -> str:
+    """Return the page on what the doctor finds."""
+    rows = (
+        f"| `{code}` | {one.level.name.lower()} | {one.means} | {one.next_step} |" for code, one in REMEDIES.items()
+    )
+    return _DOCTOR + "\n".join(rows) + "\n"

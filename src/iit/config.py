@@ -334,26 +334,35 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises:
         InvalidInput: names every unknown and wrong setting at once, never a value.
     """
-    given = os.environ if environ is None else environ
+    settings, problems = _read(os.environ if environ is None else environ)
+    if problems or settings is None:
+        raise InvalidInput("; ".join(problems), place="settings")
+    return settings
+
+
+def setting_problems(environ: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with the settings of the environment, each with its name first and never a value."""
+    return _read(environ)[1]
+
+
+def _read(given: Mapping[str, str]) -> tuple[Settings | None, list[str]]:
     problems = _unknown_settings(given)
     settings: Settings | None = None
     try:
         settings = Settings(**_from_files(given, problems))
     except ValidationError as cause:
         problems += [_problem(dict(error)) for error in cause.errors(include_input=False, include_url=False)]
-    if problems or settings is None:
-        raise InvalidInput("; ".join(problems), place="settings")
-    return settings
+    return settings, problems
 
 
-_SECRETS = ("database_url", "database_owner_url", "openmrs_url", "redis_url", "secret_key", "smtp_url")
+SECRET_SETTINGS = ("database_url", "database_owner_url", "openmrs_url", "redis_url", "secret_key", "smtp_url")
 """Settings that a file may hold: `IIT_<NAME>_FILE` names it."""
 
 
 def _from_files(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
     """Return the secrets that files hold, and tell of files that cannot be read or contradict a variable."""
     values: dict[str, Any] = {}
-    for name in _SECRETS:
+    for name in SECRET_SETTINGS:
         variable = f"IIT_{name.upper()}"
         path = environ.get(f"{variable}_FILE")
         if path is None:
@@ -374,7 +383,7 @@ def _networks_in(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 def _unknown_settings(environ: Mapping[str, str]) -> list[str]:
     known = {f"IIT_{name.upper()}" for name in Settings.model_fields} | _NOT_SETTINGS
-    known |= {f"IIT_{name.upper()}_FILE" for name in _SECRETS}
+    known |= {f"IIT_{name.upper()}_FILE" for name in SECRET_SETTINGS}
     problems = []
     for name in sorted(environ):
         if name.startswith("IIT_") and name not in known:

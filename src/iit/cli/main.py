@@ -42,6 +42,7 @@ _COMMANDS: Final = {
     "privacy": "privacy:privacy",
     "db": "operations:database",
     "config": "settings:config",
+    "doctor": "doctor:doctor",
     "facilities": "operations:facilities",
     "version": "main:version",
 }
