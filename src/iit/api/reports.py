@@ -52,15 +52,17 @@ def report(
         status="sent" if sent.is_taken else "queued",
         report_id=made.report_id,
         state=made.state.value,
-        download=f"{router.prefix}/{made.report_id}.html",
+        download=f"{router.prefix}/{made.report_id}",
         reason=sent.reason,
     )
 
 
-@router.get("/{report_id}.{form}", response_class=Response)
+@router.get("/{report_id}", response_class=Response)
 def kept(
-    report_id: str, form: str, service: ServiceDep, _who: Annotated[Principal, may_here(Action.READ_HEALTH)]
+    report_id: str,
+    service: ServiceDep,
+    _who: Annotated[Principal, may_here(Action.READ_HEALTH)],
+    form: Literal["html", "txt"] = "html",
 ) -> Response:
-    """Give a kept report, as `html` or `txt`."""
-    found = service.reporting.read(report_id, form)
-    return Response(found, media_type=KINDS[form])
+    """Give a kept report, as page or text."""
+    return Response(service.reporting.read(report_id, form), media_type=KINDS[form])

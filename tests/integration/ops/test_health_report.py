@@ -205,8 +205,8 @@ def test_the_guides_own_command_sends_a_report(tmp_path: Path, database_urls: Cl
         token = {"X-API-Key": (made.settings.data_dir / "local_token").read_text()}
         page = client.get(told["download"], headers=token)
         assert client.get(told["download"]).status_code == 401
-        assert client.get("/health/report/20200101T000000-00000000.html", headers=token).status_code == 404
-        assert client.get("/health/report/..%2Flocal_token.txt", headers=token).status_code == 404
+        assert client.get("/health/report/20200101T000000-00000000", headers=token).status_code == 404
+        assert client.get("/health/report/..%2Flocal_token?form=txt", headers=token).status_code == 404
         assert ask(client)[0] == 429
     (message,) = inbox.messages
     assert message["To"] == ADDRESS
