@@ -43,7 +43,7 @@ curl -fsS -X POST http://localhost:8000/health/report \\
 
 The answer says `sent` once the mail server of `IIT_SMTP_URL` has taken it. While that server is away it says `queued`
 (202) and why; the service sends it again every five minutes, and `iit report flush` at once. `iit report health`
-makes one without a running service. `GET /health/report/<id>.html` (or `.txt`) gives a kept one to `health:read`.
+makes one without a running service. `GET /health/report/<id>` (`?form=txt`) gives a kept one to `health:read`.
 
 ## What each check means, and the next step
 

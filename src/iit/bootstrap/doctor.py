@@ -11,7 +11,9 @@ from iit.config import SECRET_SETTINGS, Settings, load_settings, setting_problem
 from iit.ops.doctor.findings import Finding
 from iit.ops.doctor.look import Look, ask_all
 from iit.ops.doctor.questions import QUESTIONS
+from iit.ops.support import write_bundle
 from iit.store.database import PoolSettings, open_database
+from iit.store.diagnosis import Refused, facts
 from iit.store.embedded.looking import urls_if_running
 
 
@@ -108,3 +110,25 @@ def _audit_check(settings: Settings, url: str | None) -> Callable[[], object] | 
             database.close()
 
     return check
+
+
+def bundle(environ: Mapping[str, str], path: Path, *, host: str, port: int) -> list[str]:
+    """Write the support bundle of an installation, and return the names in it. Needs neither service nor database.
+
+    Raises:
+        InvalidInput: the settings are wrong. Unavailable: it cannot be written.
+    """
+    settings = load_settings(environ)
+    url = _database_url(settings)
+    try:
+        told = {"state": ["does not run"]} if url is None else facts(url)
+    except Refused as refusal:
+        told = {"state": [refusal.reason]}
+    return write_bundle(
+        path,
+        findings=diagnose(environ, host=host, port=port, workers=1),
+        settings=settings.model_dump_json(indent=2),
+        database=told,
+        log_file=settings.log_file,
+        url=f"http://{host}:{port}",
+    )

@@ -43,6 +43,7 @@ _COMMANDS: Final = {
     "db": "operations:database",
     "config": "settings:config",
     "doctor": "doctor:doctor",
+    "support": "support:support",
     "facilities": "operations:facilities",
     "version": "main:version",
 }

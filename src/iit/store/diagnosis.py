@@ -181,3 +181,34 @@ def _refusal(told: str) -> Refused:
         if words in told:
             return Refused(code, reason)
     return Refused("database_unreachable", "nobody answers at that address")
+
+
+_FACTS: Final = {
+    "schema": "SELECT version_num FROM alembic_version",
+    "server": "SELECT version()",
+    "settings": "SELECT name || ' = ' || setting || coalesce(' ' || unit, '') FROM pg_settings"
+    " WHERE name = ANY(%(names)s) ORDER BY name",
+    "sizes": "SELECT relname || ': ' || pg_total_relation_size(oid) || ' bytes, about ' || reltuples::bigint || ' rows'"
+    " FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+    " ORDER BY pg_total_relation_size(oid) DESC",
+    "maintenance": "SELECT started_at::timestamp(0) || ' ' || task || ': ' || outcome FROM maintenance_log"
+    " ORDER BY id DESC LIMIT 100",
+    "backups": "SELECT started_at::timestamp(0) || ' ' || kind || ': ' || state FROM backups"
+    " ORDER BY started_at DESC LIMIT 50",
+}
+_SETTINGS_OF_INTEREST: Final = (
+    "max_connections shared_buffers work_mem maintenance_work_mem effective_cache_size max_wal_size wal_level"
+    " archive_mode synchronous_commit fsync full_page_writes default_transaction_read_only statement_timeout"
+    " lock_timeout TimeZone autovacuum shared_preload_libraries server_encoding data_checksums"
+)
+
+
+def facts(url: str) -> dict[str, list[str]]:
+    """Return figures of a database for those who help: versions, settings, sizes, upkeep; nothing of patients.
+
+    Raises:
+        Refused: nobody is let in.
+    """
+    with examine(url) as patient:
+        values = {"names": _SETTINGS_OF_INTEREST.split()}
+        return {name: patient.reasons(question, values) for name, question in _FACTS.items()}
