@@ -1,5 +1,6 @@
 """Pages for operators that follow from the checks' own texts."""
 
+from iit.ops.doctor.findings import REMEDIES
 from iit.ops.health.checks import CHECKS
 from iit.ops.health.run import DEEP_LIMIT_SECONDS, LIMIT_SECONDS
 
@@ -29,6 +30,21 @@ curl -s -H "X-API-Key: $(cat ~/.local/share/iit-ml-service/local_token)" http://
 curl -fsS -X POST http://localhost:8000/health/check   # one word; the exit code tells whether it can answer
 ```
 
+## Reports
+
+`POST /health/report` with `{{"email": "…"}}` looks at everything, keeps a report as text and page (the newest hundred,
+in `reports` of the data folder), and mails it. Only the addresses of `IIT_REPORT_RECIPIENTS` are sent anything, at
+most once a minute; therefore a program on this machine needs no key, and a line of a crontab works as it stands:
+
+```sh
+curl -fsS -X POST http://localhost:8000/health/report \\
+  -H "Content-Type: application/json" -d '{{"email": "admin@example.org"}}'
+```
+
+The answer says `sent` once the mail server of `IIT_SMTP_URL` has taken it. While that server is away it says `queued`
+(202) and why; the service sends it again every five minutes, and `iit report flush` at once. `iit report health`
+makes one without a running service. `GET /health/report/<id>` (`?form=txt`) gives a kept one to `health:read`.
+
 ## What each check means, and the next step
 
 """
@@ -41,3 +57,24 @@ def health_page() -> str:
         marks = ["yes" if one.is_critical else "", "yes" if one.is_deep else ""]
         lines.append(f"| `{one.name}` | {one.looks_at} | {' | '.join(marks)} | {one.next_step} |")
     return _HEALTH + "\n".join(lines) + "\n"
+
+
+_DOCTOR = """# The doctor
+
+Generated from `iit.ops.doctor.findings`. `iit doctor` asks everything of the operators' first chapter at once and
+names the cause and the next step, in under ten seconds, whether or not service and database run. It starts nothing and
+changes nothing. `--host`, `--port` and `--workers` say how the service is to be run; `--json` is for machines.
+
+Exit code 0: nothing, or notes. 10: warnings. 14: a fault keeps the service, or a part of it, from working.
+
+| code | level | what it means | next step |
+|---|---|---|---|
+"""
+
+
+def doctor_page() -> str:
+    """Return the page on what the doctor finds."""
+    rows = (
+        f"| `{code}` | {one.level.name.lower()} | {one.means} | {one.next_step} |" for code, one in REMEDIES.items()
+    )
+    return _DOCTOR + "\n".join(rows) + "\n"

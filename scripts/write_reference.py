@@ -16,7 +16,7 @@ from iit.features.dictionary import as_markdown
 from iit.services.gauges import MEANINGS
 from iit.web.pages import add_pages
 
-from operate_pages import health_page  # isort: skip - lies beside this file
+from operate_pages import doctor_page, health_page  # isort: skip - lies beside this file
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 
@@ -126,6 +126,7 @@ PAGES = {
     "access.md": access_page,
     "audit.md": audit_page,
     "../operate/health.md": health_page,
+    "../operate/doctor.md": doctor_page,
 }
 
 

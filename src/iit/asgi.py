@@ -22,6 +22,7 @@ def create() -> FastAPI:
     running.audit.note_start(sorted(settings.model_fields_set))
     stack.enter_context(running.inbox.working())
     stack.enter_context(running.spooling.working())
+    stack.enter_context(running.reporting.working())
     running.predictor.warm()
     running.jobs.resume()
     app = create_app(running, on_stop=stack.close)

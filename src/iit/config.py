@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from iit.breaker import NEVER
 from iit.domain.errors import InvalidInput
+from iit.ops.mail_server import ADDRESSES, checked_server
 from iit.store.pool import PoolSettings
 
 
@@ -194,6 +195,18 @@ class Settings(BaseSettings):
     tls_certificates: Annotated[
         str, Field(description="Files of certificates (PEM) in front of the service, by commas, whose expiry is told.")
     ] = ""
+    smtp_url: Annotated[
+        SecretStr | None,
+        AfterValidator(checked_server),
+        Field(description="Mail server for reports: smtp://[user:password@]host[:587] or smtps://…[:465]."),
+    ] = None
+    smtp_from: Annotated[str, Field(pattern=ADDRESSES, description="Address that mails come from.")] = "iit@localhost"
+    smtp_ca_file: Annotated[
+        Path | None, Field(description="Certificates (PEM) that vouch for the mail server; else the system's.")
+    ] = None
+    report_recipients: Annotated[
+        str, Field(pattern=ADDRESSES, description="Addresses, by commas, to which alone health reports may be sent.")
+    ] = ""
     disk_warn_percent: Annotated[
         float, Field(gt=0, lt=100, description="Use of a disk that daily maintenance complains of.")
     ] = 80.0
@@ -339,26 +352,37 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises:
         InvalidInput: names every unknown and wrong setting at once, never a value.
     """
-    given = os.environ if environ is None else environ
+    settings, problems = _read(os.environ if environ is None else environ)
+    if problems or settings is None:
+        raise InvalidInput("; ".join(problems), place="settings")
+    return settings
+
+
+def setting_problems(environ: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with the settings of the environment, each with its name first and never a value."""
+    return _read(environ)[1]
+
+
+def _read(given: Mapping[str, str]) -> tuple[Settings | None, list[str]]:
     problems = _unknown_settings(given)
     settings: Settings | None = None
     try:
         settings = Settings(**_from_files(given, problems))
     except ValidationError as cause:
         problems += [_problem(dict(error)) for error in cause.errors(include_input=False, include_url=False)]
-    if problems or settings is None:
-        raise InvalidInput("; ".join(problems), place="settings")
-    return settings
+    return settings, problems
 
 
-_SECRETS = ("database_url", "database_owner_url", "openmrs_url", "openmrs_write_back_url", "redis_url", "secret_key")
+SECRET_SETTINGS = (
+    "database_url", "database_owner_url", "openmrs_url", "openmrs_write_back_url", "redis_url", "secret_key", "smtp_url",
+)  # fmt: skip
 """Settings that a file may hold: `IIT_<NAME>_FILE` names it."""
 
 
 def _from_files(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
     """Return the secrets that files hold, and tell of files that cannot be read or contradict a variable."""
     values: dict[str, Any] = {}
-    for name in _SECRETS:
+    for name in SECRET_SETTINGS:
         variable = f"IIT_{name.upper()}"
         path = environ.get(f"{variable}_FILE")
         if path is None:
@@ -379,7 +403,7 @@ def _networks_in(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 def _unknown_settings(environ: Mapping[str, str]) -> list[str]:
     known = {f"IIT_{name.upper()}" for name in Settings.model_fields} | _NOT_SETTINGS
-    known |= {f"IIT_{name.upper()}_FILE" for name in _SECRETS}
+    known |= {f"IIT_{name.upper()}_FILE" for name in SECRET_SETTINGS}
     problems = []
     for name in sorted(environ):
         if name.startswith("IIT_") and name not in known:

@@ -21,6 +21,7 @@ FILLED = {
     "patient_uuid": "nobody",
     "version": "v0.1",
     "key_id": "nothing",
+    "report_id": "nothing",
     "job_id": "00000000-0000-4000-8000-000000000000",
     "kind": "Observation",
     "resource_id": "nothing",

@@ -58,6 +58,8 @@ HARMLESS = {
     "iit.store.anchors": {"Anchor"},
     "iit.store.audit": {"AuditFilter", "AuditRow", "Affected", "Head"},
     "iit.store.chain": {"Link", "_Row"},
+    "iit.store.diagnosis": {"Patient", "Refused"},
+    "iit.store.health": {"RedisFacts"},
     "iit.store.facilities": {"ContextWrite", "FacilityState"},
     "iit.store.jobs": {"JobRow"},
     "iit.store.limits": {"Limits", "Standing"},

@@ -22,6 +22,7 @@ from iit.api import (
     patients,
     predictions,
     problems,
+    reports,
     tokens,
 )
 from iit.api.middleware import Surroundings
@@ -34,7 +35,7 @@ def add_routes(app: FastAPI) -> None:
     """Add the routes of the API to an application."""
     for module in (fhir, fhir_answers):
         app.include_router(module.router, responses=problems.OUTCOMES)
-    for module in (cds, predictions, patients, models, jobs, analytics, hl7, tokens, keys, health, metrics):
+    for module in (cds, predictions, patients, models, jobs, analytics, hl7, tokens, keys, health, reports, metrics):
         app.include_router(module.router, responses=problems.PROBLEMS)
 
 

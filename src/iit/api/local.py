@@ -47,6 +47,29 @@ class MayHere(May):
         return LOCAL
 
 
+class MayHereUnasked(MayHere):
+    """As `MayHere`, and a program on this machine that shows nothing: for what does no harm, such as the guide's cron.
+
+    It must send JSON: a page in a browser cannot have one sent here without asking first, which this service refuses.
+    """
+
+    async def __call__(
+        self,
+        request: Request,
+        key: Annotated[str | None, Security(key_scheme)] = None,
+        bearer: Annotated[str | None, Security(bearer_scheme)] = None,
+    ) -> Principal:
+        """Return who is asking.
+
+        Raises:
+            NotAuthenticated: no valid credential. NotAllowed: no right to the action.
+        """
+        if key or bearer or not is_from_here(request.scope) or not _is_json(request):
+            return await super().__call__(request, key, bearer)
+        await count_stranger(request)
+        return LOCAL
+
+
 class AnybodyAndMore(Public):
     """Everybody may ask; who shows a right is told more."""
 
@@ -75,6 +98,15 @@ def may_here(action: Action) -> Any:
     return Depends(MayHere(action))
 
 
+def may_here_unasked(action: Action) -> Any:
+    """Return the dependency that yields who is asking, if they may or ask from this machine."""
+    return Depends(MayHereUnasked(action))
+
+
 def anybody_and_more(action: Action) -> Any:
     """Return the dependency that yields who is asking, or None for a stranger, who is told less."""
     return Depends(AnybodyAndMore(action))
+
+
+def _is_json(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"

@@ -10,7 +10,10 @@ from typing import Final
 
 from iit.config import Settings
 from iit.ops.health.probes import Watched, health_of
+from iit.ops.health.reporting import Reporting
 from iit.ops.health.run import Health
+from iit.ops.mail import Mailer
+from iit.ops.mail_server import Server
 from iit.ops.maintenance import DiskLimits
 from iit.services.audit import Audit
 from iit.services.champion import Champion
@@ -34,6 +37,24 @@ def open_health(
             spool=settings.data_dir / "spool",
             now=now,
         )
+    )
+
+
+def open_reporting(settings: Settings, health: Health, database: Database, now: Callable[[], datetime]) -> Reporting:
+    """Return what makes, keeps and mails health reports."""
+    mailer = None
+    if settings.smtp_url is not None:
+        server = Server.of(settings.smtp_url.get_secret_value())
+        mailer = Mailer(server=server, outbox=settings.data_dir / "spool" / "mail", trusted=settings.smtp_ca_file)
+    allowed = (one.strip().lower() for one in settings.report_recipients.split(","))
+    return Reporting(
+        health=health,
+        database=database,
+        folder=settings.data_dir / "reports",
+        recipients=frozenset(one for one in allowed if one),
+        mailer=mailer,
+        sender=settings.smtp_from,
+        now=now,
     )
 
 

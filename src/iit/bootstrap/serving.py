@@ -17,7 +17,7 @@ from iit.bootstrap.cds import emr_tokens, hooks
 from iit.bootstrap.faults import breaker_of, redis_breaker, spooled_database
 from iit.bootstrap.fhir import exchange
 from iit.bootstrap.gauges import open_gauges
-from iit.bootstrap.health import open_health
+from iit.bootstrap.health import open_health, open_reporting
 from iit.bootstrap.secrets import audit_keys, secrets_of
 from iit.bootstrap.tracing import carried_on, tracing
 from iit.config import Settings
@@ -25,6 +25,7 @@ from iit.domain.errors import InvalidInput
 from iit.features.registry import FEATURE_NAMES
 from iit.ingest.hl7.header import Rules, Sender, facility_table
 from iit.ingest.hl7.map import Mapper, mapper
+from iit.ops.health.reporting import Reporting
 from iit.ops.health.run import Health
 from iit.services.access import Access, open_access
 from iit.services.analytics import Analytics
@@ -93,6 +94,7 @@ class Service:
     gauges: Gauges
     spooling: Spooling
     health: Health
+    reporting: Reporting
     metrics_folder: Path | None = None
 
     def now(self) -> datetime:
@@ -160,6 +162,7 @@ def assemble(settings: Settings, database: Database) -> Service:
     fhir = exchange(settings, database, identities, lambda: datetime.now(zone))
     training = Training(database, settings.models_folder, lambda: datetime.now(zone))
     audit = trail(settings, database)
+    health = open_health(settings, database, champion, audit, lambda: datetime.now(zone))
     shadow = Shadow(database, settings.models_folder)
     outcomes = Outcomes(database, lambda: _today(zone))
     scoring = Scoring(database, champion, shadow, lambda: _today(zone))
@@ -201,7 +204,8 @@ def assemble(settings: Settings, database: Database) -> Service:
         monitoring=Monitoring(database, settings.models_folder, outcomes, lambda: _today(zone)),
         analytics=Analytics(database, settings.models_folder),
         gauges=open_gauges(settings, database, champion, audit, lambda: datetime.now(zone)),
-        health=open_health(settings, database, champion, audit, lambda: datetime.now(zone)),
+        health=health,
+        reporting=open_reporting(settings, health, database, lambda: datetime.now(zone)),
         metrics_folder=_metrics_folder(),
     )
 

@@ -86,7 +86,8 @@ def prune_log(archive: Path, manifests: Sequence[Manifest]) -> int:
 def used_percent(folder: Path) -> float:
     """Return how much of the disk of a folder is used, in percent of what is ours to use."""
     usage = shutil.disk_usage(folder)
-    return 100 * usage.used / (usage.used + usage.free)
+    ours = usage.used + usage.free
+    return 100 * usage.used / ours if ours else 0.0  # file systems such as /proc have no size
 
 
 def _late(latest: dict[str, datetime], now: datetime) -> list[str]:

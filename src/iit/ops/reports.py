@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment, PackageLoader, select_autoescape
 
 from iit import __version__
 from iit.domain.errors import Unavailable
@@ -19,9 +19,13 @@ from iit.store.database import Database
 _PLOT_HEIGHT: Final = 80
 _BAR_WIDTH: Final = 18
 
-_pages = Environment(
-    loader=PackageLoader("iit.ops", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+pages = Environment(
+    loader=PackageLoader("iit.ops", "templates"),
+    autoescape=select_autoescape(("html",)),
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
+"""Templates of all reports."""
 
 
 def write_report(database: Database, path: Path, *, start: datetime, end: datetime, free_bytes: int) -> dict[str, Any]:
@@ -33,7 +37,7 @@ def write_report(database: Database, path: Path, *, start: datetime, end: dateti
         Unavailable: the database, the folder or what draws the PDF cannot be used; the page may be there already.
     """
     told = _figures(database, start, end, free_bytes)
-    page = _pages.get_template("report.html").render(**told, start=start, end=end, version=__version__)
+    page = pages.get_template("report.html").render(**told, start=start, end=end, version=__version__)
     _write(path, page.encode())
     pdf = path.with_suffix(".pdf")
     _write(pdf, draw_pdf(_for_pdf(told, start, end)))
@@ -98,7 +102,7 @@ def _figures(database: Database, start: datetime, end: datetime, free_bytes: int
 
 def bars(shares: Sequence[Share]) -> list[dict[str, Any]]:
     """Return the bars of a plot, the highest as high as the plot; in pixels from the upper left."""
-    top = max((share.n for share in shares), default=0)
+    top = max((share.n for share in shares), default=0) or 1
     return [
         {
             "x": place * (_BAR_WIDTH + 2),

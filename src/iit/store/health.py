@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import redis
 from sqlalchemy import insert, select, text
@@ -60,6 +60,28 @@ def exchange_with_redis(url: str) -> dict[str, float]:
     if found != value:
         raise Unavailable("what was written is not what is read", place="Redis")
     return {"used_bytes": float(memory["used_memory"]), "most_bytes": float(memory["maxmemory"])}
+
+
+class RedisFacts(NamedTuple):
+    """How Redis is set and filled; `most_bytes` 0 is without limit."""
+
+    policy: str
+    used_bytes: int
+    most_bytes: int
+
+
+def redis_facts(url: str) -> RedisFacts:
+    """Ask Redis how it is, without writing.
+
+    Raises:
+        Unavailable: it does not answer or refuses.
+    """
+    try:
+        with redis.Redis.from_url(url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS) as client:
+            memory = client.info("memory")
+    except redis.RedisError as cause:
+        raise Unavailable(_why(cause), place="Redis") from cause
+    return RedisFacts(str(memory["maxmemory_policy"]), int(memory["used_memory"]), int(memory["maxmemory"]))
 
 
 def _why(cause: redis.RedisError) -> str:

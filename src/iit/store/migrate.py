@@ -87,5 +87,11 @@ def check(connection: Connection) -> None:
         )
 
 
+def revisions() -> tuple[str | None, frozenset[str]]:
+    """Return the revision that this code needs, and all that it knows."""
+    script = ScriptDirectory.from_config(_config())
+    return script.get_current_head(), frozenset(one.revision for one in script.walk_revisions())
+
+
 def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()

@@ -36,7 +36,7 @@ def is_in_use(data_dir: Path) -> bool:
 
 def has_data(data_dir: Path) -> bool:
     """Return whether a data folder holds a private server's data."""
-    return (_home(data_dir) / "data" / "PG_VERSION").exists()
+    return (home_of(data_dir) / "data" / "PG_VERSION").exists()
 
 
 def log_folder(data_dir: Path, system_identifier: str) -> Path | None:
@@ -44,14 +44,15 @@ def log_folder(data_dir: Path, system_identifier: str) -> Path | None:
 
     A service that was started after a loss has made a new server, whose log leads nowhere.
     """
-    folder = _home(data_dir) / "data" / "pg_wal"
+    folder = home_of(data_dir) / "data" / "pg_wal"
     if not folder.is_dir():
         return None
     segments = [path for path in folder.iterdir() if _SEGMENT.fullmatch(path.name)]
     return folder if any(_server_of(path) == system_identifier for path in segments) else None
 
 
-def _home(data_dir: Path) -> Path:
+def home_of(data_dir: Path) -> Path:
+    """Return the folder in which a data folder's cluster lies."""
     root = root_of(data_dir)
     link = link_of(root)
     return link.resolve() if link.is_symlink() else root

@@ -78,10 +78,17 @@ def choose_places(data_dir: Path, account: Account) -> Places:
     return Places(root, home / "data", _socket_folder(home / "run", account))
 
 
-def _socket_folder(preferred: Path, account: Account) -> Path:
+def socket_folder_of(preferred: Path) -> Path:
+    """Return where the socket lies: where it should, or a short place if that name is too long for the system."""
     if len(str(preferred)) <= _LONGEST_SOCKET_FOLDER:
         return preferred
-    short = Path("/tmp") / f"iit-postgres-{_digest(preferred)}"  # noqa: S108 - checked for its owner below
+    return Path("/tmp") / f"iit-postgres-{_digest(preferred)}"  # noqa: S108 - its owner is checked by who uses it
+
+
+def _socket_folder(preferred: Path, account: Account) -> Path:
+    short = socket_folder_of(preferred)
+    if short == preferred:
+        return preferred
     try:
         account.own(short, 0o700)
     except PermissionError as cause:
