@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "import": "records:import_records",
     "sync": "sync:sync",
     "reconcile": "sync:reconcile",
+    "export": "exports:export",
     "synth": "records:synth",
     "train": "modelling:train",
     "evaluate": "modelling:evaluate",
