@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "sync": "sync:sync",
     "reconcile": "sync:reconcile",
     "write-back": "sync:write_back",
+    "export": "exports:export",
     "synth": "records:synth",
     "train": "modelling:train",
     "evaluate": "modelling:evaluate",

@@ -35,6 +35,7 @@ class SourceForm(StrEnum):
     HL7 = "hl7"
     OPENMRS = "openmrs"
     CSV = "csv"
+    NDR = "ndr"
 
 
 class CohortForm(StrEnum):
@@ -120,7 +121,9 @@ def _import_files(
     if as_json:
         tell(summary.as_dict() | {"files": found.n_files, "ignored_files": found.n_ignored, "source": source})
     else:
-        what = {SourceForm.FHIR: "resources", SourceForm.CSV: "lines"}.get(source, "documents")
+        what = {SourceForm.FHIR: "resources", SourceForm.CSV: "lines", SourceForm.NDR: "reports"}.get(
+            source, "documents"
+        )
         say(f"{summary.n_read} {what} in {found.n_files} files")
         _print(summary, found.n_ignored, n_truths, errors)
     if summary.n_read and summary.n_rejected == summary.n_read:

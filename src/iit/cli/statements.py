@@ -1,4 +1,4 @@
-"""`iit import --source csv`: files of lists, read line by line."""
+"""`iit import --source csv` and `ndr`: files of lists and of registers, a person a line or report."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,17 +8,22 @@ from typing import Final
 from iit.bootstrap import Service
 from iit.cli.shared import operator
 from iit.domain.errors import InvalidInput
-from iit.ingest import csv
+from iit.ingest import csv, ndr
 from iit.ingest.bounded import Limits
 from iit.ingest.csv import ListRules
 from iit.ingest.csv.dates import Order
 from iit.ingest.csv.table import ENCODINGS
+from iit.ingest.nmrs.moments import moments_in
 from iit.ingest.sources import SourceDocument
 from iit.ingest.statement import Statement
 from iit.services.intake import IntakeSummary
 from iit.services.statements import OnRejected, Statements
 
-LIMITS: Final = {csv.SOURCE: Limits(document_bytes=256 * 2**20, whole=csv.SUFFIXES)}
+_MIB: Final = 2**20
+LIMITS: Final = {
+    csv.SOURCE: Limits(document_bytes=256 * _MIB, whole=csv.SUFFIXES),
+    ndr.SOURCE: Limits(document_bytes=32 * _MIB, whole=ndr.SUFFIXES),
+}
 STATEMENTS: Final = frozenset(LIMITS)
 
 
@@ -57,9 +62,19 @@ def take_statements(
 ) -> IntakeSummary:
     """Take in the statements of files."""
     intake = Statements(service.database, service.inbox.identities, source, operator(), on_rejected)
-    return intake.take(_statements(documents, options.rules(service)))
+    return intake.take(_READ[source](service, documents, options))
 
 
-def _statements(documents: Iterable[SourceDocument], rules: ListRules) -> Iterator[Statement]:
+def _lists(service: Service, documents: Iterable[SourceDocument], options: ListOptions) -> Iterator[Statement]:
+    rules = options.rules(service)
     for document in documents:
         yield from csv.read_list(document, rules)
+
+
+def _reports(service: Service, documents: Iterable[SourceDocument], _: ListOptions) -> Iterator[Statement]:
+    moments = moments_in(service.settings.zone)
+    for document in documents:
+        yield from ndr.read_ndr(document, moments=moments, received=service.now())
+
+
+_READ: Final = {csv.SOURCE: _lists, ndr.SOURCE: _reports}

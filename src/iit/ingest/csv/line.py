@@ -115,7 +115,7 @@ def read_line(line: Line, *, at: datetime, zone: tzinfo, facility: str | None) -
 def _identifiers(line: Line, facility: str) -> tuple[Identifier, ...]:
     told = (
         identifier(line.words("uuid"), "uuid"),
-        identifier(line.words("ndr_id"), "NDR"),
+        identifier(line.words("ndr_id"), facility, "NDR"),
         identifier(line.words("art_number"), facility, "ART"),
         identifier(line.words("hospital_number"), facility, HOSPITAL_NUMBER),
         identifier(line.words("patient_id"), facility, "PATIENT ID"),
