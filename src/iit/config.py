@@ -102,7 +102,9 @@ class Settings(BaseSettings):
     hl7_ignored: Annotated[
         str, Field(description="Types of HL7 message to acknowledge and leave alone, such as `ADT^A02,VXU^*`.")
     ] = ""
-    hl7_processing_ids: Annotated[str, Field(description="Accepted values of MSH-11, by commas.")] = "P,T,D"
+    hl7_processing_ids: Annotated[
+        str, Field(description="Accepted values of MSH-11, by commas: P production, T training, D debugging.")
+    ] = "P"
     hl7_facilities: Annotated[
         Path | None,
         Field(description="Table of facility codes by MSH-4 (CSV: msh4,facility); others stay as they are."),

@@ -9,7 +9,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from iit.api.dependencies import ServiceDep
 from iit.api.limits import address_of, count_stranger
@@ -20,7 +19,9 @@ from iit.domain.access import Action, Principal
 from iit.domain.errors import Conflict, NotAuthenticated, NotFound, RateLimited
 from iit.services.answers import told
 from iit.services.logins import Origin
+from iit.web.reference import router as reference
 from iit.web.rules import COOKIE, OWN_FORM, SAME_SITE, LoginNeeded, PageRefused, sees
+from iit.web.templating import render
 from iit.web.timeline import draw
 
 router = APIRouter(include_in_schema=False)
@@ -28,16 +29,11 @@ router = APIRouter(include_in_schema=False)
 _DEVICE: Final = "iit_device"
 _DEVICE_SECONDS: Final = 365 * 24 * 3600
 
-_templates = Environment(
-    loader=PackageLoader("iit.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
-_templates.filters["percent"] = lambda share: f"{100 * share:.0f} %"
-_templates.filters["day"] = lambda on: "" if on is None else f"{on.day} {on:%b %Y}"
-
 
 def add_pages(app: FastAPI) -> None:
     """Add the pages to the application."""
     app.include_router(router)
+    app.include_router(reference)
     app.mount("/static", StaticFiles(directory=Path(str(resources.files("iit.web"))) / "static"), name="static")
     app.add_exception_handler(LoginNeeded, _ask_to_log_in)
     app.add_exception_handler(PageRefused, _refuse)
@@ -54,7 +50,7 @@ async def _refuse(request: Request, refusal: Exception) -> Response:
 def _page(name: str, request: Request, service: ServiceDep, status: int = 200, **values: Any) -> HTMLResponse:
     token = request.cookies.get(COOKIE)
     csrf = service.access.sessions.csrf_token(token) if token else ""
-    return HTMLResponse(_templates.get_template(name).render(csrf=csrf, **values), status)
+    return HTMLResponse(render(name, csrf=csrf, **values), status)
 
 
 @router.get("/login", dependencies=[PUBLIC])
