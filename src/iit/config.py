@@ -9,9 +9,10 @@ from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from iit.breaker import NEVER
+from iit.config_oidc import OidcSettings
 from iit.domain.errors import InvalidInput
 from iit.store.pool import PoolSettings
 
@@ -30,7 +31,7 @@ RETIRED: Final = "retired:"
 _KNOWN_SECRETS = ("changeme", "change-me", "change_me", "your-secret", "your_secret", "example", "placeholder")
 
 
-class Settings(BaseSettings):
+class Settings(OidcSettings):
     """All settings of the service. Secrets never show in `repr`."""
 
     model_config = SettingsConfigDict(env_prefix="IIT_", frozen=True, extra="forbid", secrets_dir=None)
@@ -335,7 +336,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
-_SECRETS = ("database_url", "database_owner_url", "openmrs_url", "redis_url", "secret_key")
+_SECRETS = ("database_url", "database_owner_url", "oidc_client_secret", "openmrs_url", "redis_url", "secret_key")
 """Settings that a file may hold: `IIT_<NAME>_FILE` names it."""
 
 
