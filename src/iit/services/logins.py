@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Final, NamedTuple
 
 from argon2 import PasswordHasher
@@ -112,11 +113,11 @@ class Logins:
         """Return the buckets that an attempt counts in: of the device or of address and name first."""
         if origin.device is not None and self._is_device_of(user_name, origin.device):
             return [self.keyring.hash("device bucket", origin.device)]
-        pair = self.keyring.hash("login bucket", f"{origin.address}\0{user_name}")
+        pair = self.keyring.hash("login bucket", f"{neighbourhood(origin.address)}\0{user_name}")
         known = login_store.state(tx, pair).last_success_at
         if known is not None and now - known < _KNOWN_FOR:
             return [pair]
-        return [pair, self.keyring.hash("login bucket", origin.address)]
+        return [pair, self.keyring.hash("login bucket", neighbourhood(origin.address))]
 
     def _is_device_of(self, user_name: str, device: str) -> bool:
         nonce, _, told = device.partition(".")
@@ -140,6 +141,17 @@ class Logins:
                            outcome="refused", detail={"address": origin.address, "why": why})  # fmt: skip
         with self.database.transaction() as tx:
             audit_trail.write(tx, event)
+
+
+def neighbourhood(address: str) -> str:
+    """Return what attempts are counted by: the address, of IPv6 its network of 64 bits, which is one subscriber's."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv4Address) or found.ipv4_mapped is not None:
+        return str(found)
+    return str(ip_network((found, 64), strict=False))
 
 
 def _wait(state: Attempts, free: int, now: datetime) -> timedelta:
