@@ -9,9 +9,10 @@ from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from iit.breaker import NEVER
+from iit.config_oidc import OidcSettings
 from iit.domain.errors import InvalidInput
 from iit.ops.mail_server import ADDRESSES, checked_server
 from iit.store.pool import PoolSettings
@@ -31,7 +32,7 @@ RETIRED: Final = "retired:"
 _KNOWN_SECRETS = ("changeme", "change-me", "change_me", "your-secret", "your_secret", "example", "placeholder")
 
 
-class Settings(BaseSettings):
+class Settings(OidcSettings):
     """All settings of the service. Secrets never show in `repr`."""
 
     model_config = SettingsConfigDict(env_prefix="IIT_", frozen=True, extra="forbid", secrets_dir=None)
@@ -103,7 +104,9 @@ class Settings(BaseSettings):
     hl7_ignored: Annotated[
         str, Field(description="Types of HL7 message to acknowledge and leave alone, such as `ADT^A02,VXU^*`.")
     ] = ""
-    hl7_processing_ids: Annotated[str, Field(description="Accepted values of MSH-11, by commas.")] = "P,T,D"
+    hl7_processing_ids: Annotated[
+        str, Field(description="Accepted values of MSH-11, by commas: P production, T training, D debugging.")
+    ] = "P"
     hl7_facilities: Annotated[
         Path | None,
         Field(description="Table of facility codes by MSH-4 (CSV: msh4,facility); others stay as they are."),
@@ -374,7 +377,8 @@ def _read(given: Mapping[str, str]) -> tuple[Settings | None, list[str]]:
 
 
 SECRET_SETTINGS = (
-    "database_url", "database_owner_url", "openmrs_url", "openmrs_write_back_url", "redis_url", "secret_key", "smtp_url",
+    "database_url", "database_owner_url", "oidc_client_secret", "openmrs_url", "openmrs_write_back_url", "redis_url",
+    "secret_key", "smtp_url",
 )  # fmt: skip
 """Settings that a file may hold: `IIT_<NAME>_FILE` names it."""
 

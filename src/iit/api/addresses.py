@@ -15,14 +15,15 @@ _FORWARDED: Final = (b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-hos
 def take_forwarded(scope: Scope, trusted: Networks) -> None:
     """Set the client (and the scheme) of a request from X-Forwarded-For and -Proto if its peer is a trusted proxy.
 
-    Of the addresses listed, the last that is no trusted proxy counts: what stands before it anybody can write.
+    Of the addresses listed, the last that is no trusted proxy counts: what stands before it anybody can write. Where it
+    is no address, the proxy's own stays.
     """
     peer = scope.get("client")
     if not trusted or peer is None or not _is_in(peer[0], trusted):
         return
-    listed = [one.strip() for value in _values(scope, b"x-forwarded-for") for one in value.split(",")]
+    listed = [_plain(one) for value in _values(scope, b"x-forwarded-for") for one in value.split(",")]
     strangers = [one for one in listed if not _is_in(one, trusted)]
-    if strangers:
+    if strangers and strangers[-1]:
         scope["client"] = (strangers[-1], 0)
     if _values(scope, b"x-forwarded-proto")[-1:] == ["https"]:
         scope["scheme"] = "https"
@@ -39,6 +40,18 @@ def is_from_here(scope: Scope) -> bool:
         return False
     host = "".join(_values(scope, b"host")).rsplit(":", 1)[0].strip("[]")
     return host == "localhost" or _is_in(host, _LOOPBACK)
+
+
+def _plain(told: str) -> str:
+    """Return an address that a proxy told, without the port that some add; empty if it is none."""
+    text = told.strip()
+    bare = text[1:].partition("]")[0] if text.startswith("[") else text
+    if bare.count(":") == 1:
+        bare = bare.partition(":")[0]
+    try:
+        return str(ip_address(bare))
+    except ValueError:
+        return ""
 
 
 def _values(scope: Scope, name: bytes) -> list[str]:

@@ -73,6 +73,7 @@ def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -
         title="IIT ML Service",
         version=__version__,
         description="How likely the current refill cycle of a patient on HIV treatment is to be interrupted, and why.",
+        docs_url=None,  # FastAPI's pages run scripts of a third party: iit.web.reference
         redoc_url=None,
     )
     app.state.service = service

@@ -5,6 +5,7 @@ from fastapi import Request
 from iit.bootstrap import Service
 from iit.domain.access import Principal
 from iit.domain.errors import RateLimited
+from iit.services.logins import neighbourhood
 from iit.store.limits import WINDOW_SECONDS, Standing
 
 
@@ -29,7 +30,7 @@ async def count_stranger(request: Request) -> None:
     service: Service = request.app.state.service
     limit = service.settings.rate_limit_strangers_per_minute
     if limit:
-        _judge(request, await service.limits.hit(f"address:{address_of(request)}", limit))
+        _judge(request, await service.limits.hit(f"address:{neighbourhood(address_of(request))}", limit))
 
 
 def address_of(request: Request) -> str:

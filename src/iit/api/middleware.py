@@ -17,14 +17,13 @@ from iit.services.perimeter import Perimeter
 from iit.telemetry import http_request_duration_seconds, http_requests_in_progress, http_requests_total
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_CSP = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'",
 }
 
 
@@ -60,8 +59,6 @@ class Surroundings:
                 standing = scope.get("state", {}).get("standing")
                 if standing is not None:
                     headers.update(headers_of(standing))
-                if not scope["path"].startswith("/docs"):
-                    headers.setdefault("Content-Security-Policy", _CSP)
             await send(message)
 
         method = scope["method"] if scope["method"] in _METHODS else "other"

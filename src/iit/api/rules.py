@@ -20,7 +20,7 @@ from iit.services.access import Access, Shown
 key_scheme = APIKeyHeader(name="X-API-Key", auto_error=False)
 bearer_scheme = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", refreshUrl="/api/v1/auth/refresh", auto_error=False)
 
-PUBLIC_PATHS: Final = frozenset({"/openapi.json", "/docs", "/docs/oauth2-redirect", "/static"})
+PUBLIC_PATHS: Final = frozenset({"/openapi.json", "/static"})
 """What the framework serves by itself: the description of the API and the pages' style sheet."""
 
 

@@ -18,6 +18,7 @@ from iit.bootstrap.faults import breaker_of, redis_breaker, spooled_database
 from iit.bootstrap.fhir import exchange
 from iit.bootstrap.gauges import open_gauges
 from iit.bootstrap.health import open_health, open_reporting
+from iit.bootstrap.oidc import with_single_sign_on
 from iit.bootstrap.secrets import audit_keys, secrets_of
 from iit.bootstrap.tracing import carried_on, tracing
 from iit.config import Settings
@@ -170,13 +171,16 @@ def assemble(settings: Settings, database: Database) -> Service:
     return Service(
         settings=settings,
         database=database,
-        access=open_access(
-            database,
-            Keyring(secrets_of(settings).accepted),
-            clock=lambda: datetime.now(UTC),
-            monotonic=time.monotonic,
-            session_lasts=timedelta(hours=settings.session_hours),
-            session_idle=timedelta(minutes=settings.session_idle_minutes),
+        access=with_single_sign_on(
+            open_access(
+                database,
+                Keyring(secrets_of(settings).accepted),
+                clock=lambda: datetime.now(UTC),
+                monotonic=time.monotonic,
+                session_lasts=timedelta(hours=settings.session_hours),
+                session_idle=timedelta(minutes=settings.session_idle_minutes),
+            ),
+            settings,
         ),
         audit=audit,
         limits=open_limits(_redis_url(settings), time.time, redis_breaker(settings)),

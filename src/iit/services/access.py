@@ -1,19 +1,21 @@
 """Who is asking, and whether they may: the one question that every door puts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NoReturn
 
-from iit.domain.access import Action, Credential, Principal
+from iit.domain.access import Action, Credential, Principal, Role
 from iit.domain.errors import InvalidKey, InvalidToken, NotAllowed, NotAuthenticated
 from iit.services.credentials import CredentialCache, Found
+from iit.services.emr_tokens import is_signed_elsewhere
 from iit.services.keyring import Keyring
 from iit.services.keys import Keys
 from iit.services.logins import Logins
 from iit.services.perimeter import Perimeter
 from iit.services.refusals import note_refusal
 from iit.services.sessions import Sessions
+from iit.services.single_sign_on import SingleSignOn
 from iit.services.tokens import Tokens
 from iit.services.users import Users
 from iit.store.database import Database
@@ -41,6 +43,7 @@ class Access:
     tokens: Tokens
     sessions: Sessions
     perimeter: Perimeter
+    single_sign_on: SingleSignOn | None = None
 
     def known(self, shown: Shown) -> Principal | None:
         """Return whose a credential is if that was found out within the last seconds: microseconds, no database."""
@@ -57,10 +60,20 @@ class Access:
             raise _refusal(shown.kind)
         look_up: dict[Credential, Callable[[str], Found]] = {
             Credential.API_KEY: self.keys.look_up,
-            Credential.TOKEN: self.tokens.look_up,
+            Credential.TOKEN: self._look_up_token,
             Credential.SESSION: self.sessions.look_up,
         }
         return self.cache.resolve(self._fingerprint(shown), lambda: look_up[shown.kind](shown.text))
+
+    def admitting(self, roles: frozenset[Role]) -> "Access":
+        """Return the same where passwords kept here count for some roles only."""
+        logins = replace(self.sessions.logins, admitted=roles)
+        return replace(self, tokens=replace(self.tokens, logins=logins), sessions=replace(self.sessions, logins=logins))
+
+    def _look_up_token(self, token: str) -> Found:
+        if self.single_sign_on is not None and is_signed_elsewhere(token):
+            return self.single_sign_on.look_up(token)
+        return self.tokens.look_up(token)
 
     def allows(self, who: Principal, action: Action) -> bool:
         """Tell whether somebody may do an action now; memory only."""

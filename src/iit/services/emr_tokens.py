@@ -5,7 +5,7 @@ Keys come from the configured place only; what a token's header names (jku, jwk,
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -41,10 +41,12 @@ class KeySet:
     Attributes:
         fetch: returns the set as JSON (RFC 7517); raises `Unavailable`.
         monotonic: seconds that only grow.
+        place: which setting says where they are.
     """
 
     fetch: Callable[[], bytes]
     monotonic: Callable[[], float]
+    place: str = "IIT_CDS_KEYS"
     _keys: Mapping[str, jwt.PyJWK] = field(default_factory=dict, init=False, repr=False)
     _fetched_at: float | None = field(default=None, init=False)
     _asked_at: float | None = field(default=None, init=False)
@@ -62,14 +64,14 @@ class KeySet:
             self._asked_at = now
             self._refresh(now)
         if self._fetched_at is None or now - self._fetched_at > _STALE_SECONDS:
-            raise Unavailable("the keys of the EMR cannot be had", place="IIT_CDS_KEYS")
+            raise Unavailable("the issuer's keys cannot be had", place=self.place)
         return self._keys.get(kid)
 
     def _refresh(self, now: float) -> None:
         try:
             found = jwt.PyJWKSet.from_json(self.fetch().decode("utf-8"))
         except (Unavailable, jwt.PyJWTError, ValueError, TypeError, AttributeError, RecursionError):
-            log.warning("the keys of the EMR cannot be had")
+            log.warning("the keys of an issuer of tokens cannot be had", extra={"place": self.place})
             return
         self._keys = {key.key_id: key for key in found.keys if key.key_id}
         self._fetched_at = now
@@ -100,10 +102,7 @@ class EmrTokens:
     @staticmethod
     def is_meant(token: str) -> bool:
         """Return whether a token says that it is signed in a way that only others' are."""
-        try:
-            return jwt.get_unverified_header(token[: _MAX_LENGTH + 1]).get("alg") in ALGORITHMS
-        except (jwt.PyJWTError, ValueError, TypeError):
-            return False
+        return is_signed_elsewhere(token)
 
     def check(self, token: str, path: str) -> Principal:
         """Return who shows a token at a path; the same token is never taken again.
@@ -123,26 +122,9 @@ class EmrTokens:
                          credential=Credential.TOKEN)  # fmt: skip
 
     def _claims(self, token: str, path: str) -> dict[str, Any]:
-        try:
-            if len(token) > _MAX_LENGTH:
-                raise jwt.InvalidTokenError
-            header = jwt.get_unverified_header(token)
-            key = self.keys.find(str(header.get("kid")))
-            if key is None or "crit" in header:
-                raise jwt.InvalidTokenError
-            # The signature is checked by the key's own algorithm, whatever the header says.
-            claims = jwt.decode(
-                token, key, algorithms=list(ALGORITHMS), audience=self._audiences(path), issuer=self.issuer,
-                leeway=_LEEWAY_SECONDS,
-                options={"require": list(_CLAIMS), "enforce_minimum_key_length": True},
-            )  # fmt: skip
-            _check_form(claims)
-            for part in token.split(".")[:2]:
-                json.loads(base64url_decode(part), object_pairs_hook=_unique)
-        except jwt.ExpiredSignatureError:
-            raise TokenExpired("Token expired", place="Authorization") from None
-        except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
-            raise _INVALID from None
+        claims = verified(token, self.keys, audience=self._audiences(path), issuer=self.issuer, required=_CLAIMS)
+        if not _is_short_lived(claims):
+            raise _INVALID
         return claims
 
     def _audiences(self, path: str) -> list[str]:
@@ -153,12 +135,50 @@ class EmrTokens:
 _INVALID: Final = InvalidToken("Invalid token", place="Authorization")
 
 
-def _check_form(claims: dict[str, Any]) -> None:
+def is_signed_elsewhere(token: str) -> bool:
+    """Return whether a token says that it is signed in a way that ours never are."""
+    try:
+        return jwt.get_unverified_header(token[: _MAX_LENGTH + 1]).get("alg") in ALGORITHMS
+    except (jwt.PyJWTError, ValueError, TypeError):
+        return False
+
+
+def verified(
+    token: str, keys: KeySet, *, audience: Sequence[str], issuer: str, required: Sequence[str]
+) -> dict[str, Any]:
+    """Return the claims of a token that an issuer signed with a key of its own, for this, and that is in its time.
+
+    Raises:
+        TokenExpired: it has had its time. InvalidToken: anything else is wrong with it.
+        Unavailable: the issuer's keys cannot be had.
+    """
+    try:
+        if len(token) > _MAX_LENGTH:
+            raise jwt.InvalidTokenError
+        header = jwt.get_unverified_header(token)
+        key = keys.find(str(header.get("kid")))
+        if key is None or "crit" in header or header.get("alg") != key.algorithm_name:
+            raise jwt.InvalidTokenError
+        claims = jwt.decode(
+            token, key, algorithms=list(ALGORITHMS), audience=list(audience), issuer=issuer, leeway=_LEEWAY_SECONDS,
+            options={"require": list(required), "enforce_minimum_key_length": True},
+        )  # fmt: skip
+        for part in token.split(".")[:2]:
+            json.loads(base64url_decode(part), object_pairs_hook=_unique)
+    except jwt.ExpiredSignatureError:
+        raise TokenExpired("Token expired", place="Authorization") from None
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        raise _INVALID from None
+    return claims
+
+
+def _is_short_lived(claims: Mapping[str, Any]) -> bool:
+    """Tell whether a token has a usable id and lives no longer than it should."""
     jti, until, since = claims["jti"], claims["exp"], claims["iat"]
     if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_JTI:
-        raise jwt.InvalidTokenError
-    if not isinstance(until, int) or not isinstance(since, int) or until - since > _LONGEST.total_seconds():
-        raise jwt.InvalidTokenError
+        return False
+    whole = isinstance(until, int) and isinstance(since, int)
+    return whole and until - since <= _LONGEST.total_seconds()
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

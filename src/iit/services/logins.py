@@ -9,11 +9,13 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Final, NamedTuple
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from iit.domain.access import Role
 from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import NotAuthenticated, RateLimited
 from iit.services.keyring import Keyring
@@ -22,7 +24,7 @@ from iit.store import logins as login_store
 from iit.store import users as user_store
 from iit.store.database import Database, Transaction
 from iit.store.logins import Attempts
-from iit.store.users import User
+from iit.store.users import NO_PASSWORD, User
 from iit.telemetry import logins_total
 
 FREE_GUESSES: Final = 5
@@ -49,11 +51,13 @@ class Logins:
         database: where users and attempts are.
         keyring: what device tokens and buckets depend on.
         clock: the present time, aware.
+        admitted: the roles whose passwords count; None is all.
     """
 
     database: Database
     keyring: Keyring
     clock: Callable[[], datetime]
+    admitted: frozenset[Role] | None = None
     _hasher: PasswordHasher = field(default_factory=PasswordHasher, repr=False)
     _dummy: str = field(default_factory=lambda: PasswordHasher().hash(secrets.token_hex(16)), repr=False)
 
@@ -66,7 +70,7 @@ class Logins:
         buckets = self._count_first(user_name, origin)
         with self.database.transaction() as tx:
             user = user_store.find(tx, user_name)
-        if not self._fits(user, password) or user is None:
+        if not self._fits(user, password) or user is None or not self.admits(user):
             logins_total.labels("wrong").inc()
             self._note_failure(user, origin, "wrong name or password")
             raise NotAuthenticated("the name or the password is wrong")
@@ -77,6 +81,10 @@ class Logins:
             user_store.note_login(tx, row.user_name, self._hasher.hash(password) if stronger else row.password_hash)
         logins_total.labels("ok").inc()
         return user
+
+    def admits(self, user: User) -> bool:
+        """Tell whether somebody may be in: by a password that counts, or because the identity provider vouches."""
+        return user.row.password_hash == NO_PASSWORD or self.admitted is None or Role(user.row.role) in self.admitted
 
     def device_token(self, user_name: str) -> str:
         """Return a token by which the browser of a user is known again."""
@@ -105,11 +113,11 @@ class Logins:
         """Return the buckets that an attempt counts in: of the device or of address and name first."""
         if origin.device is not None and self._is_device_of(user_name, origin.device):
             return [self.keyring.hash("device bucket", origin.device)]
-        pair = self.keyring.hash("login bucket", f"{origin.address}\0{user_name}")
+        pair = self.keyring.hash("login bucket", f"{neighbourhood(origin.address)}\0{user_name}")
         known = login_store.state(tx, pair).last_success_at
         if known is not None and now - known < _KNOWN_FOR:
             return [pair]
-        return [pair, self.keyring.hash("login bucket", origin.address)]
+        return [pair, self.keyring.hash("login bucket", neighbourhood(origin.address))]
 
     def _is_device_of(self, user_name: str, device: str) -> bool:
         nonce, _, told = device.partition(".")
@@ -119,11 +127,12 @@ class Logins:
 
     def _fits(self, user: User | None, password: str) -> bool:
         # A fixed hash keeps the time of an unknown name like that of a wrong password.
+        has_one = user is not None and user.row.password_hash != NO_PASSWORD
         try:
-            self._hasher.verify(self._dummy if user is None else user.row.password_hash, password)
+            self._hasher.verify(self._dummy if user is None or not has_one else user.row.password_hash, password)
         except (VerificationError, InvalidHashError):
             return False
-        return user is not None
+        return has_one
 
     def _note_failure(self, user: User | None, origin: Origin, why: str) -> None:
         # A name that is nobody's is not written: it may be a password typed into the wrong field.
@@ -132,6 +141,17 @@ class Logins:
                            outcome="refused", detail={"address": origin.address, "why": why})  # fmt: skip
         with self.database.transaction() as tx:
             audit_trail.write(tx, event)
+
+
+def neighbourhood(address: str) -> str:
+    """Return what attempts are counted by: the address, of IPv6 its network of 64 bits, which is one subscriber's."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv4Address) or found.ipv4_mapped is not None:
+        return str(found)
+    return str(ip_network((found, 64), strict=False))
 
 
 def _wait(state: Attempts, free: int, now: datetime) -> timedelta:

@@ -1,7 +1,7 @@
 """Sessions of the pages: a random token in a cookie, kept only as a keyed hash."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -46,12 +46,16 @@ class Sessions:
             NotAuthenticated: wrong name or password. RateLimited: too many were wrong.
         """
         user = self.logins.check(user_name, password, origin)
+        return self.open_for(user.row.user_name, {"address": origin.address})
+
+    def open_for(self, user_name: str, detail: Mapping[str, str]) -> str:
+        """Open a session of somebody who has shown who they are, and return its token."""
         token = secrets.token_urlsafe(32)
         name = f"user:{user_name}"
         event = AuditEvent(event_type=EventType.LOGIN, actor=name, action="execute", target=name,
-                           detail={"address": origin.address, "credential": Credential.SESSION})  # fmt: skip
+                           detail={**detail, "credential": Credential.SESSION})  # fmt: skip
         with self.database.transaction() as tx:
-            session_store.save(tx, self.keyring.hash("session", token), user.row.user_name, self._end(), audit=event)
+            session_store.save(tx, self.keyring.hash("session", token), user_name, self._end(), audit=event)
         return token
 
     def look_up(self, token: str) -> Found:
@@ -63,7 +67,7 @@ class Sessions:
         with self.database.transaction() as tx:
             name = session_store.use(tx, self.keyring.hashes("session", token), idle=self.idle)
             user = None if name is None else user_store.find(tx, name)
-        if user is None:
+        if user is None or not self.logins.admits(user):
             raise NotAuthenticated("the session has ended: log in again")
         return Found(principal_of(user, Credential.SESSION), None)
 

@@ -94,13 +94,13 @@ class Tokens:
             if row is not None and reused:
                 event = _event(EventType.REFRESH_TOKEN_REUSED, row.user_name, {}, outcome="refused")
                 token_store.revoke_family(tx, row.family, audit=event)
-            elif row is not None and user is not None:
+            elif row is not None and user is not None and self.logins.admits(user):
                 token_store.use(tx, row.token_hash)
                 event = _event(EventType.TOKEN_REFRESHED, row.user_name, {})
                 successor = self._new_refresh(tx, row.family, row.user_name, event)
         if reused:
             self.cache.forget()
-        if row is None or reused or user is None:
+        if row is None or reused or user is None or not self.logins.admits(user):
             raise InvalidToken("Invalid token", place="refresh_token")
         return self._pair(row.user_name, row.family, successor)
 
@@ -123,7 +123,7 @@ class Tokens:
         with self.database.transaction() as tx:
             alive = token_store.is_alive(tx, UUID(claims["fam"]))
             user = user_store.find(tx, claims["sub"]) if alive else None
-        if user is None:
+        if user is None or not self.logins.admits(user):
             raise InvalidToken("Invalid token", place="Authorization")
         return Found(principal_of(user, Credential.TOKEN), datetime.fromtimestamp(claims["exp"], UTC))
 

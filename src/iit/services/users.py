@@ -16,6 +16,9 @@ from iit.store import users as user_store
 from iit.store.database import Database, Transaction
 from iit.store.users import User
 
+SINGLE_SIGN_ON: Final = "sso-"
+"""How names of users of the identity provider begin; nobody else's do."""
+
 _MIN_PASSWORD: Final = 12
 _MAX_PASSWORD: Final = 1000
 
@@ -43,6 +46,8 @@ class Users:
             raise InvalidInput(f"the role must be one of {', '.join(Role)}", place="role")
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", user_name):
             raise InvalidInput("use lower-case letters, digits, dot, dash and underscore", place="user name")
+        if user_name.startswith(SINGLE_SIGN_ON):
+            raise InvalidInput("belongs to users of the identity provider", place="user name")
         if not _MIN_PASSWORD <= len(password) <= _MAX_PASSWORD:
             raise InvalidInput(f"needs {_MIN_PASSWORD} to {_MAX_PASSWORD} characters", place="password")
         hashed = self._hasher.hash(password)

@@ -67,8 +67,10 @@ def upgrade(owner_url: str, *, feature_names: Sequence[str] = ()) -> bool:
 
 
 def _wait_for_turn(connection: Connection) -> None:
-    """Take the lock, asking again and again: one who waits inside a statement would hold up an index that is built
-    concurrently, which waits for all statements before it, and so both for ever.
+    """Take the lock, asking again and again.
+
+    Who waits inside a statement holds up an index that is built concurrently, which waits for all statements before it:
+    both would wait for ever.
     """
     while True:
         is_ours = connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}).scalar_one()

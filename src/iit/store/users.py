@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -13,6 +13,9 @@ from iit.store import audit as audit_trail
 from iit.store.database import Transaction
 from iit.store.schema import users
 from iit.store.scopes import save_scope, scope_of
+
+NO_PASSWORD: Final = "none"  # noqa: S105 - tells that there is none
+"""In place of a hash: whom an identity provider vouches for has no password here."""
 
 
 class UserRow(NamedTuple):
@@ -61,6 +64,30 @@ def save(tx: Transaction, user_name: str, password_hash: str, role: str, *, audi
     changed = {"password_hash": statement.excluded.password_hash, "role": statement.excluded.role, "disabled_at": None}
     tx.execute(statement.on_conflict_do_update(index_elements=["user_name"], set_=changed))
     audit_trail.write(tx, audit)
+
+
+def save_external(tx: Transaction, user_name: str, role: str, scope: Scope, *, audit: AuditEvent) -> bool:
+    """Keep role and scope of a user without a password here; return False for one who is disabled, and stays so."""
+    statement = upsert(users).values(
+        user_name=user_name, password_hash=NO_PASSWORD, role=role, sees_everything=scope.everything
+    )
+    kept = tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["user_name"],
+            set_={"role": role, "sees_everything": scope.everything, "last_login_at": func.now()},
+            where=users.c.disabled_at.is_(None),
+        ).returning(users.c.user_name)
+    ).first()
+    if kept is not None:
+        save_scope(tx, f"user:{user_name}", scope)
+        audit_trail.write(tx, audit)
+    return kept is not None
+
+
+def is_disabled(tx: Transaction, user_name: str) -> bool:
+    """Tell whether a user is known and refused."""
+    query = select(users.c.disabled_at).where(users.c.user_name == user_name)
+    return tx.execute(query).scalar_one_or_none() is not None
 
 
 def set_scope(tx: Transaction, user_name: str, scope: Scope, *, audit: AuditEvent) -> bool:

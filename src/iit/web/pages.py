@@ -9,7 +9,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from iit.api.dependencies import ServiceDep
 from iit.api.limits import address_of, count_stranger
@@ -17,10 +16,14 @@ from iit.api.patients import Facility, Uuid
 from iit.api.rules import PUBLIC
 from iit.bootstrap import Service
 from iit.domain.access import Action, Principal
-from iit.domain.errors import Conflict, NotAuthenticated, NotFound, RateLimited
+from iit.domain.errors import Conflict, NotAuthenticated, NotFound, RateLimited, ServiceError
 from iit.services.answers import told
 from iit.services.logins import Origin
-from iit.web.rules import COOKIE, OWN_FORM, SAME_SITE, LoginNeeded, PageRefused, sees
+from iit.web.reference import router as reference
+from iit.web.rules import COOKIE, OWN_FORM, SAME_SITE, LoginNeeded, PageRefused, own_path, sees
+from iit.web.single_sign_on import START
+from iit.web.single_sign_on import router as single_sign_on
+from iit.web.templating import render
 from iit.web.timeline import draw
 
 router = APIRouter(include_in_schema=False)
@@ -28,16 +31,12 @@ router = APIRouter(include_in_schema=False)
 _DEVICE: Final = "iit_device"
 _DEVICE_SECONDS: Final = 365 * 24 * 3600
 
-_templates = Environment(
-    loader=PackageLoader("iit.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
-_templates.filters["percent"] = lambda share: f"{100 * share:.0f} %"
-_templates.filters["day"] = lambda on: "" if on is None else f"{on.day} {on:%b %Y}"
-
 
 def add_pages(app: FastAPI) -> None:
     """Add the pages to the application."""
     app.include_router(router)
+    app.include_router(reference)
+    app.include_router(single_sign_on)
     app.mount("/static", StaticFiles(directory=Path(str(resources.files("iit.web"))) / "static"), name="static")
     app.add_exception_handler(LoginNeeded, _ask_to_log_in)
     app.add_exception_handler(PageRefused, _refuse)
@@ -54,13 +53,21 @@ async def _refuse(request: Request, refusal: Exception) -> Response:
 def _page(name: str, request: Request, service: ServiceDep, status: int = 200, **values: Any) -> HTMLResponse:
     token = request.cookies.get(COOKIE)
     csrf = service.access.sessions.csrf_token(token) if token else ""
-    return HTMLResponse(_templates.get_template(name).render(csrf=csrf, **values), status)
+    return HTMLResponse(render(name, csrf=csrf, **values), status)
+
+
+def _login(request: Request, service: ServiceDep, target: str, error: ServiceError | None) -> HTMLResponse:
+    provider = None if service.access.single_sign_on is None else START
+    failed, status = (None, 200) if error is None else (error.reason, error.status)
+    return _page(
+        "login.html", request, service, status, user=None, next_page=target, failed=failed, provider=provider
+    )  # fmt: skip
 
 
 @router.get("/login", dependencies=[PUBLIC])
 def login_page(request: Request, service: ServiceDep, next_page: Annotated[str, Query(alias="next")] = "/") -> Response:
     """Ask for name and password."""
-    return _page("login.html", request, service, user=None, next_page=_own_path(next_page), failed=None)
+    return _login(request, service, own_path(next_page), None)
 
 
 @router.post("/login", dependencies=[PUBLIC, SAME_SITE, Depends(count_stranger)])
@@ -72,13 +79,13 @@ def log_in(
     next_page: Annotated[str, Form(max_length=500)] = "/",
 ) -> Response:
     """Open a session."""
-    settings, target = service.settings, _own_path(next_page)
+    settings, target = service.settings, own_path(next_page)
     try:
         origin = Origin(address_of(request), request.cookies.get(_DEVICE))
         token = service.access.sessions.open(user_name, password, origin)
     except (NotAuthenticated, RateLimited) as error:
         wait = {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, RateLimited) else None
-        page = _page("login.html", request, service, error.status, user=None, next_page=target, failed=error.reason)
+        page = _login(request, service, target, error)
         page.headers.update(wait or {})
         return page
     answer = RedirectResponse(target, status_code=303)
@@ -146,8 +153,3 @@ def _risk(service: Service, patient_uuid: str, as_of: date, user: Principal) -> 
     except Conflict as reason:
         return None, reason.reason
     return service.predictor.keep([scored], who=user)[0], None
-
-
-def _own_path(path: str) -> str:
-    """Return a path of this service; anything that could lead elsewhere becomes the first page."""
-    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"

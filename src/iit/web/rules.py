@@ -79,5 +79,14 @@ def own_form(request: Request, csrf: Annotated[str, Form(max_length=100)]) -> No
         raise NotAllowed("the form does not belong to this session", place="form")
 
 
+def own_path(path: str) -> str:
+    """Return a path of this service; anything that could lead elsewhere becomes the first page.
+
+    Browsers drop tabs and line ends and take a backslash for a slash: what has one may mean another server.
+    """
+    plain = path.isprintable() and "\\" not in path
+    return path if plain and path.startswith("/") and not path.startswith("//") else "/"
+
+
 OWN_FORM: Final = Depends(own_form)
 SAME_SITE: Final = Depends(same_site)

@@ -80,6 +80,7 @@ def test_the_reason_stands_where_the_version_has_a_place_for_it(version: str, ha
     [
         (a_message(kind="VXU^V04"), "MSH^1^9", "200"),
         (a_message(processing="X"), "MSH^1^11", "202"),
+        (a_message(processing="T"), "MSH^1^11", "202"),
         (a_message(version="3.0"), "MSH^1^12", "203"),
     ],
 )

@@ -95,7 +95,7 @@ class Rules:
     """
 
     ignored: frozenset[str] = frozenset()
-    processing_ids: frozenset[str] = frozenset({"P", "T", "D"})
+    processing_ids: frozenset[str] = frozenset({"P"})
     senders: tuple[Sender, ...] = ()
     facilities: Mapping[str, str] = field(default_factory=dict)
 
