@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 from anyio import CapacityLimiter, create_task_group, sleep, to_thread
 from anyio.abc import TaskStatus
@@ -24,10 +25,13 @@ from iit.api import (
     problems,
     tokens,
 )
+from iit.api.admission import Admission
 from iit.api.middleware import Surroundings
 from iit.api.rules import check_rules
 from iit.bootstrap import Service
 from iit.services.perimeter import REFRESH_SECONDS, Perimeter
+
+_SPARE_THREADS: Final = 16
 
 
 def add_routes(app: FastAPI) -> None:
@@ -59,6 +63,8 @@ def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         check_rules(app)
+        # Threads for all who are let in, and some for health and figures, which always are.
+        to_thread.current_default_thread_limiter().total_tokens = service.settings.max_in_flight + _SPARE_THREADS
         async with create_task_group() as tasks:
             await tasks.start(_watch, service.access.perimeter)
             yield
@@ -81,7 +87,14 @@ def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -
     if origins:
         app.add_middleware(cds.CorsForEmrs, origins=origins)
     app.add_middleware(
+        Admission,
+        places=service.settings.max_in_flight,
+        wait_seconds=service.settings.max_queue_seconds,
+        body_seconds=service.settings.max_body_seconds,
+    )
+    app.add_middleware(
         Surroundings,
+        deadline_seconds=service.settings.request_deadline_seconds,
         max_body_bytes=service.settings.max_body_bytes,
         perimeter=service.access.perimeter,
         trusted_proxies=service.settings.trusted_networks,
