@@ -30,6 +30,7 @@ class Site:
     settings: Settings
     service: Service
     key: str
+    has_own_disk: bool
 
     def stop(self, *, how: signal.Signals = signal.SIGINT) -> None:
         """Stop PostgreSQL: at once (SIGINT), without a checkpoint (SIGQUIT), or by killing it (SIGKILL)."""

@@ -24,10 +24,10 @@ FEATURES = {"features": {"last_late_days": 3.0}}
 
 @pytest.fixture
 def hurried(site: Site) -> Iterator[TestClient]:
-    """A client of a service whose requests have two seconds, and whose pool has two connections."""
+    """A client of a service whose requests have three seconds, and whose pool has two connections."""
     settings = site.settings.model_copy(
         update={
-            "request_deadline_seconds": 2.0,
+            "request_deadline_seconds": 3.0,
             "db_pool_size": 1,
             "db_max_overflow": 1,
             "db_pool_timeout_seconds": 1.0,
@@ -67,14 +67,14 @@ def refused_within(client: TestClient, body: dict, seconds: float) -> str:
 )
 def test_a_lock_that_is_held_is_told_of_in_time(site: Site, hurried: TestClient, table: str, body: dict) -> None:
     with locked(site, table):
-        assert refused_within(hurried, body, 2.0) == "urn:iit:problem:busy"
+        assert refused_within(hurried, body, 3.0) == "urn:iit:problem:busy"
     assert hurried.post("/api/v1/predictions", json=body).status_code in (200, 409)
 
 
 def test_a_pool_with_no_connection_left_is_told_of_in_time(site: Site, hurried: TestClient) -> None:
     engine = hurried.app.state.service.database.engine  # type: ignore[attr-defined]
     with engine.connect(), engine.connect():
-        assert refused_within(hurried, FEATURES, 2.0) == "urn:iit:problem:busy"
+        assert refused_within(hurried, FEATURES, 3.0) == "urn:iit:problem:busy"
     assert hurried.post("/api/v1/predictions", json=FEATURES).json()["stored"] is True
 
 
