@@ -19,6 +19,7 @@ from iit.bootstrap.faults import breaker_of
 from iit.config import Settings
 from iit.domain.access import Role
 from iit.features.registry import FEATURE_NAMES
+from iit.model.registry import Registry
 from iit.services import contexts
 from iit.services.keys import KeyWish
 from iit.store.database import open_database
@@ -41,7 +42,8 @@ def site() -> Iterator[Site]:
             database_owner_url=SecretStr(urls.owner_url),
             secret_key=SecretStr("0123456789abcdefghijklmnopqrstuv-test"),
         )
-        publish_model(settings)
+        publish_model(settings.models_folder, "v0.1")
+        Registry(settings.models_folder).promote("v0.1")
         database = open_database(
             urls.app_url, time_zone=settings.time_zone, audit_keys=audit_keys(settings), pool=settings.pool,
             breaker=breaker_of(settings, "database"),
