@@ -11,7 +11,7 @@ PORT ?= 8000
 TEST_JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-contract test-inbox test-recovery test-alerts test-guards fuzz check fix docs bench bench-model lock
+.PHONY: help setup run test test-contract test-inbox test-recovery test-faults test-alerts test-guards fuzz check fix docs bench bench-model lock
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ test-alerts: $(DEV_STAMP) ## Try rules, routes and dashboards with Prometheus' o
 
 test-guards: $(DEV_STAMP) ## Take each guard of the model away and see a test fail
 	$(BIN)/python -m pytest -n $(TEST_JOBS) -m guards tests/guards
+
+test-faults: $(DEV_STAMP) ## Let each fault last a minute under load; writes docs/reliability.md
+	FAULT_SECONDS=60 FAULT_RATE=50 FAULT_TABLE=docs/reliability.md $(BIN)/python -m pytest -n0 tests/faults/test_fault_matrix.py
 
 check: $(DEV_STAMP) ## Check format, lint, types, architecture and generated documents; runs all, then counts
 	@bash scripts/check.sh

@@ -60,6 +60,12 @@ circuit_breaker_state = Gauge(
     ("dependency",),
     multiprocess_mode="livemax",
 )
+service_mode = Gauge(
+    "iit_service_mode",
+    "1 while the service is in a mode: read_only or maintenance.",
+    ("mode",),
+    multiprocess_mode="mostrecent",
+)
 spool_depth = Gauge("iit_spool_depth", "Entries that wait on disk for the database.", multiprocess_mode="mostrecent")
 spool_bytes = Gauge("iit_spool_bytes", "Bytes of the spool on disk.", multiprocess_mode="mostrecent")
 spool_set_aside = Gauge(

@@ -9,6 +9,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from iit.api.admission import Admission
+from iit.store.modes import ModesRow
 
 
 async def slow_app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -24,7 +25,13 @@ async def slow_app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def admission(*, places: int = 2, wait_seconds: float = 0.05, body_seconds: float = 0.1) -> Admission:
-    return Admission(slow_app, places=places, wait_seconds=wait_seconds, body_seconds=body_seconds)
+    return Admission(
+        slow_app,
+        standing=lambda: ModesRow(is_read_only=False, maintenance=None),
+        places=places,
+        wait_seconds=wait_seconds,
+        body_seconds=body_seconds,
+    )
 
 
 async def ask(app: Admission, path: str = "/api", parts: Sequence[bytes] = (), pause: float = 0.0) -> dict[str, Any]:

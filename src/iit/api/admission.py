@@ -4,6 +4,7 @@ A worker has a number of places. Who finds none waits for one, but not for long:
 and with it that of everyone behind. So the time to answer is bounded by the wait and the work, whatever comes in.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -11,6 +12,7 @@ import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from iit.api.problems import problem
+from iit.store.modes import ModesRow
 from iit.telemetry import requests_shed_total
 
 _ALWAYS: Final = ("/health", "/metrics")
@@ -25,8 +27,11 @@ class Admission:
         waiting: requests that wait for a place.
     """
 
-    def __init__(self, app: ASGIApp, *, places: int, wait_seconds: float, body_seconds: float) -> None:
+    def __init__(
+        self, app: ASGIApp, *, standing: Callable[[], ModesRow], places: int, wait_seconds: float, body_seconds: float
+    ) -> None:
         self._app = app
+        self._standing = standing
         self._places = places
         self._wait_seconds = wait_seconds
         self._body_seconds = body_seconds
@@ -42,6 +47,9 @@ class Admission:
         """Pass a request on when there is room."""
         if scope["type"] != "http" or scope["path"].startswith(_ALWAYS):
             await self._app(scope, receive, send)
+            return
+        if (message := self._standing().maintenance) is not None:
+            await _shut(message)(scope, receive, send)
             return
         if _has_body(scope):
             with anyio.move_on_after(self._body_seconds) as patience:
@@ -94,6 +102,12 @@ async def _whole(receive: Receive) -> Receive:
         return first.pop() if first else await receive()
 
     return replay
+
+
+def _shut(message: str) -> ASGIApp:
+    answer = problem(503, "maintenance", message)
+    answer.headers["Retry-After"] = "60"
+    return answer
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, reason: str, status: int) -> None:

@@ -29,7 +29,7 @@ from iit.api.admission import Admission
 from iit.api.middleware import Surroundings
 from iit.api.rules import check_rules
 from iit.bootstrap import Service
-from iit.services.perimeter import REFRESH_SECONDS, Perimeter
+from iit.services.perimeter import REFRESH_SECONDS
 
 _SPARE_THREADS: Final = 16
 
@@ -42,14 +42,14 @@ def add_routes(app: FastAPI) -> None:
         app.include_router(module.router, responses=problems.PROBLEMS)
 
 
-async def _watch(perimeter: Perimeter, *, task_status: TaskStatus[None]) -> None:
+async def _watch(refresh: Callable[[], None], *, task_status: TaskStatus[None]) -> None:
     """Read what is shut, before the first request and then every few seconds; requests never wait for it."""
     own_thread = CapacityLimiter(1)
-    await to_thread.run_sync(perimeter.refresh, limiter=own_thread)
+    await to_thread.run_sync(refresh, limiter=own_thread)
     task_status.started()
     while True:
         await sleep(REFRESH_SECONDS)
-        await to_thread.run_sync(perimeter.refresh, limiter=own_thread)
+        await to_thread.run_sync(refresh, limiter=own_thread)
 
 
 def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -> FastAPI:
@@ -66,7 +66,8 @@ def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -
         # Threads for all who are let in, and some for health and figures, which always are.
         to_thread.current_default_thread_limiter().total_tokens = service.settings.max_in_flight + _SPARE_THREADS
         async with create_task_group() as tasks:
-            await tasks.start(_watch, service.access.perimeter)
+            await tasks.start(_watch, service.access.perimeter.refresh)
+            await tasks.start(_watch, service.modes.refresh)
             yield
             tasks.cancel_scope.cancel()
         await service.limits.close()
@@ -88,6 +89,7 @@ def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -
         app.add_middleware(cds.CorsForEmrs, origins=origins)
     app.add_middleware(
         Admission,
+        standing=service.modes.current,
         places=service.settings.max_in_flight,
         wait_seconds=service.settings.max_queue_seconds,
         body_seconds=service.settings.max_body_seconds,

@@ -11,6 +11,7 @@ import typer
 import uvicorn
 
 from iit.bootstrap import Service
+from iit.cli import modes
 from iit.cli.shared import operator, progress_bar, running, say, stage_printer
 from iit.config import load_settings
 from iit.domain.access import Role
@@ -113,6 +114,9 @@ def upgrade() -> None:
     """Bring the schema up to date; safe to run by many at once."""
     with running():  # which does it before anything else, and puts it on the audit trail
         say("the schema is up to date")
+
+
+database.command("read-only")(modes.read_only)
 
 
 @database.command("check")

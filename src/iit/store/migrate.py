@@ -33,12 +33,18 @@ def upgrade(owner_url: str, *, feature_names: Sequence[str] = ()) -> bool:
 
     Returns:
         Whether there was anything to apply.
+
+    Raises:
+        Unavailable: there is something to apply, but the database takes no writes.
     """
     engine = create_engine(owner_url, poolclass=NullPool, hide_parameters=True)
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
         connection.commit()
         before = _revision(connection)
+        if _is_read_only(connection):
+            check(connection)
+            return False
         try:
             command.upgrade(_config(connection), "head")
             refresh_feature_view(connection, feature_names)
@@ -60,6 +66,10 @@ def check(connection: Connection) -> None:
         raise Unavailable(
             f"the schema is at {found}, this version needs {wanted}: run `iit db upgrade`", place="database"
         )
+
+
+def _is_read_only(connection: Connection) -> bool:
+    return bool(connection.execute(text("SHOW transaction_read_only")).scalar_one() == "on")
 
 
 def _revision(connection: Connection) -> str | None:
