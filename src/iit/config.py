@@ -98,7 +98,7 @@ class Settings(BaseSettings):
     ] = 32
     max_queue_seconds: Annotated[
         float, Field(ge=0, le=30, description="Longest wait for a place among them before answering 503.")
-    ] = 0.25
+    ] = 1.0
     max_body_seconds: Annotated[
         float, Field(gt=0, le=300, description="Longest time for a request's body to come in.")
     ] = 20.0

@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,7 +93,7 @@ def settings_of(site: Site, valkey: ValkeyServer) -> dict[str, str]:
         "IIT_DATABASE_OWNER_URL": site.urls.owner_url,
         "IIT_SECRET_KEY": "0123456789abcdefghijklmnopqrstuv-test",
         "IIT_REDIS_URL": valkey.connection_url,
-        **({} if IS_LONG else {"IIT_REQUEST_DEADLINE_SECONDS": "2"}),
+        **({} if IS_LONG else {"IIT_REQUEST_DEADLINE_SECONDS": "2", "IIT_MAX_QUEUE_SECONDS": "2"}),
     }
 
 
@@ -229,7 +229,7 @@ def test_redis_flushed(trial: Trial) -> None:
     all_answered(trial.run(each(0.5, client.flushall)))
 
 
-def test_redis_slow_for_5_s_at_a_time(trial: Trial) -> None:
+def test_redis_slow_for_5_s(trial: Trial) -> None:
     client = trial.served.redis()
     result = trial.run(each(6.0, lambda: client.execute_command("CLIENT", "PAUSE", "5000", "ALL")))
     all_answered(result)
@@ -409,21 +409,28 @@ def test_overload(trial: Trial) -> None:
     assert set(result.statuses()) <= {200, 503}
     refusals_say_when(result)
     assert len(live) == 8
-    in_time(result, DEADLINE + 1)
+    in_time(result, DEADLINE + 6)
 
 
 def test_clients_that_send_slowly(trial: Trial) -> None:
     """Hundreds of connections that say next to nothing keep nobody from an answer."""
-    opened = [socket.create_connection(("127.0.0.1", trial.served.port)) for _ in range(200)]
-    for one in opened[:100]:
-        one.sendall(b"POST /api/v1/predictions HTTP/1.1\r\nHost: x\r\n")
-    for one in opened[100:]:
-        one.sendall(b"POST /api/v1/predictions HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
-    all_answered(trial.run([]))
-    if IS_LONG:  # longer than both limits
-        assert all(one.recv(4096)[:12] in (b"", b"HTTP/1.1 408") for one in opened)
-    for one in opened:
-        one.close()
+    with ExitStack() as stack:
+        address = ("127.0.0.1", trial.served.port)
+        opened = [stack.enter_context(socket.create_connection(address, 60)) for _ in range(200)]
+        for one in opened[:100]:
+            one.sendall(b"POST /api/v1/predictions HTTP/1.1\r\nHost: x\r\n")
+        for one in opened[100:]:
+            one.sendall(b"POST /api/v1/predictions HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+        all_answered(trial.run([]))
+        if IS_LONG:  # longer than both limits
+            assert {_first(one) for one in opened} <= {b"", b"HTTP/1.1 408"}
+
+
+def _first(one: socket.socket) -> bytes:
+    try:
+        return one.recv(4096)[:12]
+    except ConnectionResetError:
+        return b""
 
 
 def test_disk_of_the_database_full(trial: Trial) -> None:
