@@ -46,6 +46,9 @@ test-deploy: $(DEV_STAMP) ## Build and run the image, units under systemd, pgbou
 test-guards: $(DEV_STAMP) ## Take each guard of the model away and see a test fail
 	$(BIN)/python -m pytest -n $(TEST_JOBS) -m guards tests/guards
 
+test-faults: $(DEV_STAMP) ## Let each fault last a minute under load; writes docs/reliability.md
+	FAULT_SECONDS=60 FAULT_RATE=50 FAULT_TABLE=docs/reliability.md $(BIN)/python -m pytest -n0 tests/faults/test_fault_matrix.py
+
 check: $(DEV_STAMP) ## Check format, lint, types, architecture and generated documents; runs all, then counts
 	@bash scripts/check.sh
 

@@ -30,6 +30,7 @@ class Site:
     settings: Settings
     service: Service
     key: str
+    has_own_disk: bool
 
     def stop(self, *, how: signal.Signals = signal.SIGINT) -> None:
         """Stop PostgreSQL: at once (SIGINT), without a checkpoint (SIGQUIT), or by killing it (SIGKILL)."""
@@ -76,12 +77,10 @@ def _accepts(urls: ClusterUrls) -> bool:
     return True
 
 
-def publish_model(settings: Settings, version: str = "v0.1") -> None:
-    """Put a small model in service."""
+def publish_model(models: Path, version: str) -> None:
+    """Put a small model into the registry."""
     files = bundle_files(version)
     judged = {"created_at": "2026-01-01T00:00:00+00:00", "evaluation": {"metrics": {"auroc": 0.7, "ece": 0.02}}}
     manifest = json.loads(files["bundle.json"]) | judged
-    digest = write_bundle(settings.models_folder, version, {**files, "bundle.json": json.dumps(manifest).encode()})
-    registry = Registry(settings.models_folder)
-    registry.add(entry_of(manifest, [], digest))
-    registry.promote(version)
+    digest = write_bundle(models, version, {**files, "bundle.json": json.dumps(manifest).encode()})
+    Registry(models).add(entry_of(manifest, [], digest))

@@ -92,6 +92,18 @@ class Settings(OidcSettings):
         int, Field(ge=65_536, description="Most that waits on disk, in `spool` of the data folder, for the database.")
     ] = 256_000_000
     db_pool_recycle_seconds: Annotated[int, Field(ge=1, description="Age at which a connection is replaced.")] = 3600
+    request_deadline_seconds: Annotated[
+        float, Field(ge=1, le=300, description="Longest time until an answer begins; waits for the database end in it.")
+    ] = 10.0
+    max_in_flight: Annotated[
+        int, Field(ge=1, le=1000, description="Requests that one worker answers at the same time.")
+    ] = 32
+    max_queue_seconds: Annotated[
+        float, Field(ge=0, le=30, description="Longest wait for a place among them before answering 503.")
+    ] = 1.0
+    max_body_seconds: Annotated[
+        float, Field(gt=0, le=300, description="Longest time for a request's body to come in.")
+    ] = 20.0
     max_body_bytes: Annotated[int, Field(ge=1024, description="Largest request body.")] = 10_000_000
     session_hours: Annotated[int, Field(ge=1, le=168, description="How long a login to the pages lasts.")] = 8
     session_idle_minutes: Annotated[

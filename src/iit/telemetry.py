@@ -49,11 +49,22 @@ db_transaction_seconds = Histogram(
     "Time of a transaction with the wait for its connection, in seconds.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0),
 )
+requests_shed_total = Counter(
+    "iit_requests_shed_total",
+    "Requests that were turned away so that others are answered soon, by reason.",
+    ("reason",),
+)
 circuit_breaker_state = Gauge(
     "iit_circuit_breaker_state",
     "How the breaker of a dependency stands: 0 closed, 1 half-open, 2 open.",
     ("dependency",),
     multiprocess_mode="livemax",
+)
+service_mode = Gauge(
+    "iit_service_mode",
+    "1 while the service is in a mode: read_only or maintenance.",
+    ("mode",),
+    multiprocess_mode="mostrecent",
 )
 spool_depth = Gauge("iit_spool_depth", "Entries that wait on disk for the database.", multiprocess_mode="mostrecent")
 spool_bytes = Gauge("iit_spool_bytes", "Bytes of the spool on disk.", multiprocess_mode="mostrecent")

@@ -1,6 +1,8 @@
 """One site for each test file, and a client of its service."""
 
+import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from iit.bootstrap.faults import breaker_of
 from iit.config import Settings
 from iit.domain.access import Role
 from iit.features.registry import FEATURE_NAMES
+from iit.model.registry import Registry
 from iit.services import contexts
 from iit.services.keys import KeyWish
 from iit.store.database import open_database
@@ -28,17 +31,19 @@ from iit.testing import TESTER
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     folder = Path(tempfile.mkdtemp(prefix="iit-faults-"))
+    has_own_disk = mount(folder)
     folder.chmod(0o755)
+    data_dir = Path(tempfile.mkdtemp(prefix="iit-faults-service-"))
     with Cluster(folder, extra_settings=DURABLE).running() as urls:
         upgrade(urls.owner_url, feature_names=FEATURE_NAMES)
         settings = Settings(
-            data_dir=folder / "service",
+            data_dir=data_dir,
             database_url=SecretStr(urls.app_url),
             database_owner_url=SecretStr(urls.owner_url),
             secret_key=SecretStr("0123456789abcdefghijklmnopqrstuv-test"),
         )
-        settings.data_dir.mkdir()
-        publish_model(settings)
+        publish_model(settings.models_folder, "v0.1")
+        Registry(settings.models_folder).promote("v0.1")
         database = open_database(
             urls.app_url, time_zone=settings.time_zone, audit_keys=audit_keys(settings), pool=settings.pool,
             breaker=breaker_of(settings, "database"),
@@ -46,13 +51,23 @@ def site() -> Iterator[Site]:
         service = assemble(settings, database)
         service.intake.take_one(encoded(a_document("stored")), who=TESTER)
         contexts.refresh(service.database)
+        service.predictor.warm()
         key = service.access.keys.create(KeyWish(label="test", role=Role.ADMINISTRATOR), who=TESTER)
         cluster = Cluster(folder, extra_settings=DURABLE)
-        yield Site(folder, cluster, urls, settings, service, key)
+        yield Site(folder, cluster, urls, settings, service, key, has_own_disk)
         cluster.ensure_running()
         database.close()
         cluster.release()
+    if has_own_disk:
+        subprocess.run(["umount", "--lazy", folder], check=True)
     shutil.rmtree(folder)
+    shutil.rmtree(data_dir)
+
+
+def mount(folder: Path) -> bool:
+    """Give the database a small disk of its own, where this process may; return whether it did."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", folder]
+    return os.geteuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture(scope="module")

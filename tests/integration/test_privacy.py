@@ -139,6 +139,7 @@ def test_every_table_that_names_persons_is_known() -> None:
         "lockdown",
         "login_attempts",
         "maintenance_log",
+        "maintenance_mode",
         "refresh_tokens",
         "audit_heads",
         "audit_logs",

@@ -66,6 +66,7 @@ HARMLESS = {
     "iit.store.logins": {"Attempts"},
     "iit.store.maintenance": {"Task"},
     "iit.store.metrics": {"Metric"},
+    "iit.store.modes": {"ModesRow"},
     "iit.store.monitoring": {"ListDay"},
     "iit.store.perimeter": {"Block", "PerimeterRow"},
     "iit.store.pool": {"PoolSettings"},

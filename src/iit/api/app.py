@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 from anyio import CapacityLimiter, create_task_group, sleep, to_thread
 from anyio.abc import TaskStatus
@@ -25,10 +26,13 @@ from iit.api import (
     reports,
     tokens,
 )
+from iit.api.admission import Admission
 from iit.api.middleware import Surroundings
 from iit.api.rules import check_rules
 from iit.bootstrap import Service
-from iit.services.perimeter import REFRESH_SECONDS, Perimeter
+from iit.services.perimeter import REFRESH_SECONDS
+
+_SPARE_THREADS: Final = 16
 
 
 def add_routes(app: FastAPI) -> None:
@@ -39,14 +43,14 @@ def add_routes(app: FastAPI) -> None:
         app.include_router(module.router, responses=problems.PROBLEMS)
 
 
-async def _watch(perimeter: Perimeter, *, task_status: TaskStatus[None]) -> None:
+async def _watch(refresh: Callable[[], None], *, task_status: TaskStatus[None]) -> None:
     """Read what is shut, before the first request and then every few seconds; requests never wait for it."""
     own_thread = CapacityLimiter(1)
-    await to_thread.run_sync(perimeter.refresh, limiter=own_thread)
+    await to_thread.run_sync(refresh, limiter=own_thread)
     task_status.started()
     while True:
         await sleep(REFRESH_SECONDS)
-        await to_thread.run_sync(perimeter.refresh, limiter=own_thread)
+        await to_thread.run_sync(refresh, limiter=own_thread)
 
 
 def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -> FastAPI:
@@ -60,8 +64,11 @@ def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         check_rules(app)
+        # Threads for all who are let in, and some for health and figures, which always are.
+        to_thread.current_default_thread_limiter().total_tokens = service.settings.max_in_flight + _SPARE_THREADS
         async with create_task_group() as tasks:
-            await tasks.start(_watch, service.access.perimeter)
+            await tasks.start(_watch, service.access.perimeter.refresh)
+            await tasks.start(_watch, service.modes.refresh)
             yield
             tasks.cancel_scope.cancel()
         await service.limits.close()
@@ -83,7 +90,15 @@ def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -
     if origins:
         app.add_middleware(cds.CorsForEmrs, origins=origins)
     app.add_middleware(
+        Admission,
+        standing=service.modes.current,
+        places=service.settings.max_in_flight,
+        wait_seconds=service.settings.max_queue_seconds,
+        body_seconds=service.settings.max_body_seconds,
+    )
+    app.add_middleware(
         Surroundings,
+        deadline_seconds=service.settings.request_deadline_seconds,
         max_body_bytes=service.settings.max_body_bytes,
         perimeter=service.access.perimeter,
         trusted_proxies=service.settings.trusted_networks,

@@ -12,6 +12,7 @@ from iit import traces
 from iit.api.addresses import Networks, take_forwarded
 from iit.api.limits import headers_of
 from iit.api.problems import problem
+from iit.deadline import Deadline, within
 from iit.domain.audit import Origin, Purpose, acting_from
 from iit.services.perimeter import Perimeter
 from iit.telemetry import http_request_duration_seconds, http_requests_in_progress, http_requests_total
@@ -30,8 +31,16 @@ _HEADERS = {
 class Surroundings:
     """ASGI middleware. Counts by route template, never by raw path, so that no id becomes a label."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, perimeter: Perimeter, trusted_proxies: Networks = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_body_bytes: int,
+        deadline_seconds: float,
+        perimeter: Perimeter,
+        trusted_proxies: Networks = (),
+    ) -> None:
         self._app = app
+        self._deadline_seconds = deadline_seconds
         self._max_body_bytes = max_body_bytes
         self._perimeter = perimeter
         self._trusted_proxies = trusted_proxies
@@ -46,11 +55,13 @@ class Surroundings:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         began = time.perf_counter()
+        deadline = Deadline.after(self._deadline_seconds, time.monotonic)
         status = 500
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                deadline.lift()
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
@@ -69,7 +80,8 @@ class Surroundings:
                 await refusal(scope, receive, send_with_headers)
             else:
                 parent = _header(scope, b"traceparent")
-                with acting_from(_origin(scope, request_id)), traces.request(method, parent) as traced:
+                origin = _origin(scope, request_id)
+                with acting_from(origin), within(deadline), traces.request(method, parent) as traced:
                     try:
                         await self._app(scope, self._limited(receive), send_with_headers)
                     finally:

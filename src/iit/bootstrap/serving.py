@@ -47,6 +47,7 @@ from iit.services.intake import Intake
 from iit.services.jobs import Jobs
 from iit.services.keyring import Keyring
 from iit.services.models import Models
+from iit.services.modes import Modes
 from iit.services.monitoring import Monitoring
 from iit.services.outcomes import Outcomes
 from iit.services.patients import Patients
@@ -93,6 +94,7 @@ class Service:
     monitoring: Monitoring
     analytics: Analytics
     gauges: Gauges
+    modes: Modes
     spooling: Spooling
     health: Health
     reporting: Reporting
@@ -195,6 +197,7 @@ def assemble(settings: Settings, database: Database) -> Service:
         patients=Patients(database),
         predictor=predictor,
         spooling=spooling,
+        modes=Modes(database),
         champion=champion,
         training=training,
         evaluation=Evaluation(database, settings.models_folder),

@@ -11,6 +11,7 @@ import typer
 from iit.bootstrap.health import disks_of
 from iit.bootstrap.serving import trail
 from iit.bootstrap.upkeep import clock, open_vault, owned_database, pager, task_log
+from iit.cli import modes
 from iit.cli.shared import Json, operator, say, tell, warn
 from iit.config import Settings, load_settings
 from iit.domain.errors import InvalidInput, NotFound, ServiceError, Unavailable
@@ -28,6 +29,10 @@ maintenance = typer.Typer(help="What is done daily, weekly and monthly.", no_arg
 integrity = typer.Typer(help="Whether what is stored is whole.", no_args_is_help=True)
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")]
+
+
+maintenance.command("on")(modes.maintenance_on)
+maintenance.command("off")(modes.maintenance_off)
 
 
 @maintenance.command("daily")

@@ -11,6 +11,7 @@ import typer
 import uvicorn
 
 from iit.bootstrap import Service
+from iit.cli import modes
 from iit.cli.shared import operator, progress_bar, running, say, stage_printer
 from iit.config import load_settings
 from iit.domain.access import Role
@@ -46,7 +47,7 @@ def serve(
     uvicorn.run(
         "iit.asgi:create", factory=True, host=host, port=port, workers=workers,
         log_config=None, access_log=False, proxy_headers=False,  # iit.api.addresses decides whom to believe
-        server_header=False, timeout_graceful_shutdown=30,
+        server_header=False, timeout_graceful_shutdown=30, http="iit.api.protocol:PunctualProtocol",
         timeout_worker_healthcheck=60,  # a worker that loads its kernels and model must not be taken for dead
     )  # fmt: skip
 
@@ -113,6 +114,9 @@ def upgrade() -> None:
     """Bring the schema up to date; safe to run by many at once."""
     with running():  # which does it before anything else, and puts it on the audit trail
         say("the schema is up to date")
+
+
+database.command("read-only")(modes.read_only)
 
 
 @database.command("check")

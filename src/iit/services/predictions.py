@@ -121,8 +121,8 @@ class Predictor:
         Raises:
             NotFound: no such patient in scope. Conflict: not at risk that day. Unavailable: no model or no database.
         """
-        with stage("read"), self.database.transaction() as tx:
-            row = record_store.facts_of(tx, patient_uuid, who.scope)
+        with stage("read"):
+            row = self.database.retried(lambda tx: record_store.facts_of(tx, patient_uuid, who.scope))
         if row is None:
             note_refused_patient(self.database, who, action="execute", patient_uuid=patient_uuid)
             raise NotFound("there is no such patient", place="patient_uuid")

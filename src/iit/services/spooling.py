@@ -19,7 +19,9 @@ from iit.telemetry import spool_bytes, spool_depth, spool_set_aside
 log = logging.getLogger(__name__)
 
 _PAUSE_SECONDS: Final = 0.5
-_CHANGES_NOTHING: Final = frozenset({EventType.PREDICTION, EventType.UNAUTHORIZED_ACCESS, EventType.LOGIN_FAILURE})
+_CHANGES_NOTHING: Final = frozenset(
+    {EventType.PREDICTION, EventType.UNAUTHORIZED_ACCESS, EventType.LOGIN_FAILURE, EventType.SERVICE_STARTED}
+)
 
 
 @dataclass(frozen=True)

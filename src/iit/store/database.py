@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from math import isinf
+from typing import Final, TypeVar
 
 import psycopg
 from sqlalchemy import Connection, Engine, RootTransaction, create_engine, text
@@ -13,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from iit.breaker import Breaker, closed_breaker
+from iit.deadline import current_deadline
 from iit.domain.audit import AuditEvent
 from iit.domain.errors import Busy, Conflict, InvalidInput, ReadOnly, ServiceError, Unavailable
 from iit.store import chain
@@ -20,6 +22,8 @@ from iit.store.chain import AuditKeys
 from iit.store.pool import PoolSettings as PoolSettings
 from iit.telemetry import db_pool_in_use, db_pool_limit, db_pool_timeouts_total, db_transaction_seconds
 from iit.traces import span
+
+T = TypeVar("T")
 
 Transaction = Connection
 """What store functions are handed: an open transaction. Only `Database.transaction` commits."""
@@ -31,8 +35,18 @@ _AWAY: Final = ("08", "57P")  # connection lost or refused, server shuts down or
 # Seconds, the last one milliseconds: a dead network is seen, too.
 _PATIENCE: Final = {"connect_timeout": 2, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2,
                     "tcp_user_timeout": 10_000}  # fmt: skip
+# A slow statement or a lock takes this share of the time that is left, so that an answer can still be given.
+_STATEMENT_SHARE: Final = 0.6
+_LOCK_SHARE: Final = 0.3
+_BOUND: Final = """
+SELECT set_config('statement_timeout', %(statement)s, true), set_config('lock_timeout', %(lock)s, true)
+"""
 _UNIQUE_VIOLATION: Final = "23505"
 _BAD_TEXT: Final = "22021"  # not in the database's encoding; a NUL is refused by the driver, without a state
+
+
+class ConnectionLost(Unavailable):
+    """The database is not there, or went away meanwhile: whether a commit took place is not known."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +56,7 @@ class Database:
     Attributes:
         engine: the pool.
         audit_keys: keys of the audit trail, for those who act.
+        pool: how long to wait.
         breaker: stops asking a server that is away.
         when_read_only: keeps the events of a transaction that only read, while nothing can be written; it raises the
             error it is given where it does not. None keeps none: then nothing is given out.
@@ -49,6 +64,7 @@ class Database:
 
     engine: Engine = field(repr=False)
     audit_keys: AuditKeys | None = field(repr=False)
+    pool: PoolSettings = field(default_factory=PoolSettings)
     breaker: Breaker = field(repr=False, default_factory=lambda: closed_breaker("database"))
     when_read_only: "Callable[[Sequence[AuditEvent], ReadOnly], None] | None" = field(repr=False, default=None)
 
@@ -80,6 +96,7 @@ class Database:
                 self.breaker.succeeded()
                 self._tell_pool()
                 with connection.begin() as opened:
+                    self._bound(connection)
                     chain.begin(connection)
                     yield connection
                     has_appended = self._append(connection, opened)
@@ -88,6 +105,7 @@ class Database:
         except (SQLAlchemyError, psycopg.Error) as cause:
             if _is_away(cause):
                 self.breaker.failed()
+                raise ConnectionLost("the database cannot answer now", place="database") from cause
             translated = _translated(cause)
             if translated is None:
                 raise
@@ -99,6 +117,30 @@ class Database:
     def _tell_pool(self) -> None:
         if isinstance(self.engine.pool, QueuePool):
             db_pool_in_use.set(self.engine.pool.checkedout())
+
+    def _bound(self, connection: Connection) -> None:
+        """Let no statement and no lock of this transaction be waited for beyond the request's deadline."""
+        deadline = current_deadline()
+        if deadline is None or isinf(left := deadline.left_seconds()):
+            return
+        if left <= 0:
+            raise Busy("it took too long", place="database")
+        statement = min(int(left * _STATEMENT_SHARE * 1000), self.pool.statement_timeout_ms)
+        lock = min(int(left * _LOCK_SHARE * 1000), self.pool.lock_timeout_ms)
+        connection.exec_driver_sql(_BOUND, {"statement": f"{statement}ms", "lock": f"{max(lock, 1)}ms"})
+
+    def retried(self, work: Callable[[Transaction], T]) -> T:
+        """Do work that has the same effect when done twice; do it again if the connection is lost meanwhile.
+
+        Raises:
+            Unavailable: as `transaction`, the second time.
+        """
+        try:
+            with self.transaction() as tx:
+                return work(tx)
+        except ConnectionLost:
+            with self.transaction() as tx:
+                return work(tx)
 
     def _append(self, connection: Connection, opened: RootTransaction) -> bool:
         """Write the transaction's events; return whether a commit has to be waited for."""
@@ -175,7 +217,7 @@ def open_database(
         connect_args={"options": options, "application_name": "iit-ml-service", **_PATIENCE},
     )
     db_pool_limit.set(chosen.size + chosen.max_overflow)
-    return Database(engine, audit_keys, breaker or closed_breaker("database"))
+    return Database(engine, audit_keys, chosen, breaker or closed_breaker("database"))
 
 
 def _is_away(cause: SQLAlchemyError | psycopg.Error) -> bool:

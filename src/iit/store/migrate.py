@@ -47,11 +47,17 @@ def upgrade(owner_url: str, *, feature_names: Sequence[str] = ()) -> bool:
 
     Returns:
         Whether there was anything to apply.
+
+    Raises:
+        Unavailable: there is something to apply, but the database takes no writes.
     """
     engine = create_engine(owner_url, poolclass=NullPool, hide_parameters=True)
     with engine.connect() as connection:
         _wait_for_turn(connection)
         before = _revision(connection)
+        if _is_read_only(connection):
+            check(connection)
+            return False
         try:
             if not _is_newer(before):
                 command.upgrade(_config(connection), "head")
@@ -93,6 +99,10 @@ def revisions() -> tuple[str | None, frozenset[str]]:
     """Return the revision that this code needs, and all that it knows."""
     script = ScriptDirectory.from_config(_config())
     return script.get_current_head(), frozenset(one.revision for one in script.walk_revisions())
+
+
+def _is_read_only(connection: Connection) -> bool:
+    return bool(connection.execute(text("SHOW transaction_read_only")).scalar_one() == "on")
 
 
 def _revision(connection: Connection) -> str | None:

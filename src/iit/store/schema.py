@@ -26,6 +26,7 @@ from iit.store.schema_base import metadata as metadata
 from iit.store.schema_base import moment, now
 from iit.store.schema_upkeep import backups as backups
 from iit.store.schema_upkeep import maintenance_log as maintenance_log
+from iit.store.schema_upkeep import maintenance_mode as maintenance_mode
 from iit.store.schema_upkeep import spool_receipts as spool_receipts
 from iit.store.schema_upkeep import watermarks as watermarks
 

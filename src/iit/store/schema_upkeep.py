@@ -1,6 +1,6 @@
 """The tables of upkeep and of what is read elsewhere."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Table, Text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, DateTime, Identity, Index, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from iit.store.schema_base import metadata, moment
@@ -49,4 +49,14 @@ spool_receipts = Table(
     Column("entry_id", UUID(as_uuid=True), primary_key=True, comment="of an entry of the spool that was stored"),
     moment("stored_at"),
     Index("idx_spool_receipts_stored_at", "stored_at"),
+)
+
+maintenance_mode = Table(
+    "maintenance_mode",
+    metadata,
+    Column("is_on", Boolean, primary_key=True, comment="one row while the doors are shut, else none"),
+    Column("message", Text, nullable=False, comment="what callers are told"),
+    Column("set_by", Text, nullable=False),
+    moment("created_at"),
+    CheckConstraint("is_on", name="ck_maintenance_mode_one_row"),
 )
