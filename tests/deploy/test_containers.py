@@ -18,8 +18,9 @@ HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-o
 @pytest.fixture(scope="module")
 def container(docker: Docker, image: str) -> str:
     """The image as it is meant to run, on a private PostgreSQL."""
-    docker("run", "-d", "--name", "iit-ml-service", "--restart", "always", "--network", "host",
-           "-e", f"PORT={PORT}", *HARDENED, image, "serve", "--host", "127.0.0.1", "--port", str(PORT), "--workers", "2")  # fmt: skip
+    here = ("--network", "host", "-e", f"PORT={PORT}")
+    serve = ("serve", "--host", "127.0.0.1", "--port", str(PORT), "--workers", "2")
+    docker("run", "-d", "--name", "iit-ml-service", "--restart", "always", *here, *HARDENED, image, *serve)
     wait_for(lambda: answers(LIVE), seconds=120, what="the service lives")
     return "iit-ml-service"
 
