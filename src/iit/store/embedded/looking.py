@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from iit.store.embedded.cluster import APPLICATION_ROLE, DATABASE, OWNER_ROLE, ClusterUrls
 from iit.store.embedded.exchange import home_of
-from iit.store.embedded.places import socket_folder_of
+from iit.store.embedded.places import password_file, root_of, socket_folder_of
 
 
 def urls_if_running(data_dir: Path) -> ClusterUrls | None:
@@ -15,7 +15,7 @@ def urls_if_running(data_dir: Path) -> ClusterUrls | None:
         if not (home / "data" / "postmaster.pid").exists():
             return None
         words = {
-            role: (data_dir / "postgres" / f"{role}.password").read_text(encoding="ascii").strip()
+            role: password_file(root_of(data_dir), role).read_text(encoding="ascii").strip()
             for role in (OWNER_ROLE, APPLICATION_ROLE)
         }
     except OSError:
