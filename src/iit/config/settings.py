@@ -1,19 +1,16 @@
-"""Settings: environment variables with the prefix IIT_, checked all at once before anything starts."""
+"""All settings, each with what it means and what it may be."""
 
-import difflib
 import os
-from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from iit.breaker import NEVER
-from iit.config_oidc import OidcSettings
-from iit.domain.errors import InvalidInput
+from iit.config.sign_on import OidcSettings
 from iit.ops.mail_server import ADDRESSES, checked_server
 from iit.store.pool import PoolSettings
 
@@ -357,80 +354,5 @@ class Settings(OidcSettings):
         )
 
 
-_NOT_SETTINGS = {"IIT_KERNEL_CACHE_DIR"}
-"""Variables with our prefix that are read before settings exist."""
-
-
-def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings of the environment.
-
-    Raises:
-        InvalidInput: names every unknown and wrong setting at once, never a value.
-    """
-    settings, problems = _read(os.environ if environ is None else environ)
-    if problems or settings is None:
-        raise InvalidInput("; ".join(problems), place="settings")
-    return settings
-
-
-def setting_problems(environ: Mapping[str, str]) -> list[str]:
-    """Return what is wrong with the settings of the environment, each with its name first and never a value."""
-    return _read(environ)[1]
-
-
-def _read(given: Mapping[str, str]) -> tuple[Settings | None, list[str]]:
-    problems = _unknown_settings(given)
-    settings: Settings | None = None
-    try:
-        settings = Settings(**_from_files(given, problems))
-    except ValidationError as cause:
-        problems += [_problem(dict(error)) for error in cause.errors(include_input=False, include_url=False)]
-    return settings, problems
-
-
-SECRET_SETTINGS = (
-    "database_url", "database_owner_url", "oidc_client_secret", "openmrs_url", "openmrs_write_back_url", "redis_url",
-    "secret_key", "smtp_url",
-)  # fmt: skip
-"""Settings that a file may hold: `IIT_<NAME>_FILE` names it."""
-
-
-def _from_files(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
-    """Return the secrets that files hold, and tell of files that cannot be read or contradict a variable."""
-    values: dict[str, Any] = {}
-    for name in SECRET_SETTINGS:
-        variable = f"IIT_{name.upper()}"
-        path = environ.get(f"{variable}_FILE")
-        if path is None:
-            continue
-        if variable in environ:
-            problems.append(f"{variable}_FILE: {variable} is set too")
-            continue
-        try:
-            values[name] = Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            problems.append(f"{variable}_FILE: cannot be read")
-    return values
-
-
 def _networks_in(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(one.strip(), strict=False) for one in text.split(",") if one.strip())
-
-
-def _unknown_settings(environ: Mapping[str, str]) -> list[str]:
-    known = {f"IIT_{name.upper()}" for name in Settings.model_fields} | _NOT_SETTINGS
-    known |= {f"IIT_{name.upper()}_FILE" for name in SECRET_SETTINGS}
-    problems = []
-    for name in sorted(environ):
-        if name.startswith("IIT_") and name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            problems.append(f"{name} is no setting" + (f" (did you mean {near[0]}?)" if near else ""))
-    return problems
-
-
-def _problem(error: dict[str, Any]) -> str:
-    name = "_".join(str(part) for part in error["loc"])
-    if not name:
-        return str(error["msg"]).removeprefix("Value error, ")
-    shown = name if name.upper().startswith(("IIT_", "CIRCUIT_")) else f"IIT_{name.upper()}"
-    return f"{shown}: {str(error['msg']).removeprefix('Value error, ')}"
