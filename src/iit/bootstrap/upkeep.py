@@ -83,10 +83,16 @@ def log_source(settings: Settings) -> Iterator[tuple[Database, Tools]]:
 
 
 @contextmanager
-def owned_database(settings: Settings) -> Iterator[tuple[Database, str]]:
-    """Yield the database with the owner's rights and no limit to a statement's time, and its URL."""
+def owned_database(settings: Settings, *, migrate: bool = True) -> Iterator[tuple[Database, str]]:
+    """Yield the database with the owner's rights and no limit to a statement's time, and its URL.
+
+    Args:
+        settings: where it is.
+        migrate: bring the schema up to date first.
+    """
     with database_urls(settings) as (owner_url, _):
-        upgrade(owner_url, feature_names=FEATURE_NAMES)
+        if migrate:
+            upgrade(owner_url, feature_names=FEATURE_NAMES)
         patient = PoolSettings(size=2, max_overflow=2, statement_timeout_ms=0, lock_timeout_ms=60_000)
         database = open_database(owner_url, time_zone=settings.time_zone, audit_keys=audit_keys(settings), pool=patient)
         try:

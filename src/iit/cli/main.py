@@ -42,7 +42,7 @@ _COMMANDS: Final = {
     "inbox": "inbox:inbox",
     "audit": "audit:audit",
     "privacy": "privacy:privacy",
-    "db": "operations:database",
+    "db": "databases:database",
     "config": "settings:config",
     "doctor": "doctor:doctor",
     "support": "support:support",

@@ -1,4 +1,4 @@
-"""`iit serve`, `demo`, `db` and `facilities`."""
+"""`iit serve`, `demo` and `facilities`."""
 
 import os
 import secrets
@@ -11,7 +11,6 @@ import typer
 import uvicorn
 
 from iit.bootstrap import Service
-from iit.cli import modes
 from iit.cli.shared import operator, progress_bar, running, say, stage_printer
 from iit.config import load_settings
 from iit.domain.access import Role
@@ -25,11 +24,9 @@ from iit.services.keys import KeyWish
 from iit.services.scoring import ScoringWish
 from iit.services.training import CardWish
 from iit.services.truths import keep_truths
-from iit.store import migrate
 from iit.store import records as record_store
 from iit.synth import write_cohort
 
-database = typer.Typer(help="The database.", no_args_is_help=True)
 facilities = typer.Typer(help="Facilities.", no_args_is_help=True)
 
 SYNTHETIC = "SYN"
@@ -107,24 +104,6 @@ def _fill(service: Service, patients: int) -> None:
         say(f"model v1.0 trained: AUROC {result.evaluation['metrics']['auroc']:.3f} on later cycles (synthetic)")
         summary = service.scoring.score(ScoringWish(), who=operator())
         say(f"{summary.n_scored} patients scored as of {summary.last_day}")
-
-
-@database.command("upgrade")
-def upgrade() -> None:
-    """Bring the schema up to date; safe to run by many at once."""
-    with running():  # which does it before anything else, and puts it on the audit trail
-        say("the schema is up to date")
-
-
-database.command("read-only")(modes.read_only)
-
-
-@database.command("check")
-def check() -> None:
-    """Tell whether the schema is that of this version."""
-    with running() as service, service.database.transaction() as tx:
-        migrate.check(tx)
-    say("the schema is up to date")
 
 
 @facilities.command("refresh")
