@@ -49,7 +49,7 @@ def test_each_kind_of_request_has_its_kind_of_event(api: TestClient, rows: Rows)
     assert [row.target for row in told[1:5]] == [f"patient:{uuid}"] * 4
     assert told[0].patients == told[5].patients == [uuid]
     assert told[6].patients == [one["patient_uuid"] for one in page]
-    assert told[7].patients == [one["patient_uuid"] for one in worklist]
+    assert (told[7].patients or []) == [one["patient_uuid"] for one in worklist]
 
 
 def test_an_event_tells_from_where_and_why(api: TestClient, rows: Rows) -> None:

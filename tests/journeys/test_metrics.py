@@ -96,7 +96,11 @@ def two_workers(running: Running) -> Iterator[tuple[str, int]]:
         time.sleep(0.3)
     yield address, server.pid
     server.send_signal(signal.SIGTERM)
-    server.wait(40)
+    try:
+        server.wait(100)  # uvicorn asks a worker that is just starting for up to a minute before it hears the signal
+    finally:
+        server.kill()
+        server.wait()
 
 
 def _get(url: str) -> str:
