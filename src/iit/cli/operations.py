@@ -44,7 +44,7 @@ def serve(
     uvicorn.run(
         "iit.asgi:create", factory=True, host=host, port=port, workers=workers,
         log_config=None, access_log=False, proxy_headers=False,  # iit.api.addresses decides whom to believe
-        server_header=False, timeout_graceful_shutdown=30, http="iit.api.protocol:PunctualProtocol",
+        server_header=False, timeout_graceful_shutdown=20, http="iit.api.protocol:PunctualProtocol",
         timeout_worker_healthcheck=60,  # a worker that loads its kernels and model must not be taken for dead
     )  # fmt: skip
 
