@@ -8,11 +8,9 @@ from typing import Final, NamedTuple
 from iit.domain.errors import InvalidInput
 from iit.domain.record import Event, day_date, day_number
 from iit.domain.vocabulary import Kind
-from iit.ingest.hl7.reading import Fact, Identifier, Mapped
+from iit.ingest.hl7.reading import NO_VALUE, Fact, Identifier, Mapped, Place, about_person
 
-NO_VALUE: Final = float("nan")
 HOSPITAL_NUMBER: Final = "MR"  # HL7 table 0203, so that a message and a list of one facility name the same person
-_TIE_BITS: Final = 29
 _NOBODY: Final = frozenset({"", "0", "na", "nil", "none", "null", "nan", "unknown", "notavailable"})
 _LONGEST: Final = 200
 
@@ -79,9 +77,8 @@ class Saying:
         self, kind: Kind, value: float, *, occurred: datetime | None = None, text: str | None = None
     ) -> None:
         """Take a statement about the person."""
-        when = occurred or self.at
-        event = Event(kind, when, max(self.at, when), value, self.source, f"person:{kind.name}", self.sequence)
-        self.facts[event.source_id] = Fact(event, text, is_standing=True)
+        fact = about_person(kind, value, Place(self.source, self.at, self.sequence), occurred=occurred, text=text)
+        self.facts[fact.event.source_id] = fact
 
     def add_death(self, occurred: datetime | None) -> None:
         """Take the day of death, or None: the person is alive."""
@@ -95,12 +92,6 @@ class Saying:
     def mapped(self, identifiers: tuple[Identifier, ...]) -> Mapped:
         """Return all that was said."""
         return Mapped(self.facility, identifiers, (), tuple(self.facts.values()), tuple(self.caveats))
-
-
-def sequence_at(at: datetime, content: bytes) -> int:
-    """Return the place in time of a statement: the later the greater, and unique to its content."""
-    tie = int.from_bytes(hashlib.sha256(content).digest()[:4], "big") >> (32 - _TIE_BITS)
-    return (int(at.timestamp()) << _TIE_BITS) | tie
 
 
 def identifier(value: str, *scope: str) -> Identifier | None:

@@ -8,8 +8,8 @@ from iit.domain.access import EVERYTHING, Scope
 from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import Conflict, InvalidInput, NotAllowed, ServiceError
 from iit.domain.vocabulary import NIGERIAN_STATES, Kind
-from iit.ingest.fhir.reading import SOURCE, TIE_BITS, Told
-from iit.ingest.hl7.reading import Fact, Identifier, Mapped
+from iit.ingest.fhir.reading import SOURCE, Told
+from iit.ingest.hl7.reading import TIE_BITS, Fact, Identifier, Mapped
 from iit.services.identities import Identities, stored_fact
 from iit.store import deltas as delta_store
 from iit.store import patients as patient_store

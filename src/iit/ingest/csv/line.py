@@ -13,11 +13,11 @@ from iit.ingest.csv.columns import ACTIVE, Column, answer_in, status_in
 from iit.ingest.csv.dates import Order, date_in
 from iit.ingest.csv.table import Cell
 from iit.ingest.hl7.codes import agents_of, is_treatment, regimen_of
-from iit.ingest.hl7.reading import Identifier, Mapped
+from iit.ingest.hl7.reading import NO_VALUE, Identifier, Mapped, sequence_at
 from iit.ingest.nmrs.laboratory import viral_load_told
 from iit.ingest.nmrs.person import state_number
 from iit.ingest.nmrs.scalars import normal, number, text
-from iit.ingest.statement import HOSPITAL_NUMBER, NO_VALUE, Saying, identifier, sequence_at
+from iit.ingest.statement import HOSPITAL_NUMBER, Saying, identifier
 
 SOURCE: Final = "csv"
 

@@ -10,10 +10,11 @@ from iit.domain.interruption import is_valid_supply
 from iit.domain.vocabulary import Kind
 from iit.ingest.fhir.bundle import Directory
 from iit.ingest.fhir.codes import agents_in, drug_of
-from iit.ingest.fhir.reading import NO_VALUE, Reading
+from iit.ingest.fhir.reading import Reading
 from iit.ingest.fhir.resources import CodeableConcept, Dosage, Medication, MedicationDispense, Quantity, contained
 from iit.ingest.hl7 import codes as hl7_codes
 from iit.ingest.hl7.codes import regimen_of
+from iit.ingest.hl7.reading import NO_VALUE
 
 _PREVENTION: Final = re.compile(r"\b(prep|pep|prophylaxis)\b", re.ASCII | re.I)
 _COMBINATION: Final = "ARV"

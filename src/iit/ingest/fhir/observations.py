@@ -8,10 +8,11 @@ from iit.domain.record import day_number
 from iit.domain.vocabulary import Kind
 from iit.ingest.fhir.codes import Meaning, answer_of
 from iit.ingest.fhir.moments import moment_of
-from iit.ingest.fhir.reading import NO_VALUE, Reading
+from iit.ingest.fhir.reading import Reading
 from iit.ingest.fhir.resources import CodeableConcept, Observation, Quantity
 from iit.ingest.fhir.resources import Value as Told
 from iit.ingest.hl7.codes import standard_unit
+from iit.ingest.hl7.reading import NO_VALUE
 from iit.ingest.nmrs.clinic import BREASTFEEDING, NOT_PREGNANT, PREGNANT
 from iit.ingest.nmrs.concepts import Part, Value
 from iit.ingest.nmrs.laboratory import viral_load_told

@@ -13,12 +13,10 @@ from iit.domain.vocabulary import Kind
 from iit.ingest.fhir.bundle import Entry
 from iit.ingest.fhir.codes import Codes
 from iit.ingest.fhir.moments import moment_of
-from iit.ingest.hl7.reading import Fact, Identifier
+from iit.ingest.hl7.reading import NO_VALUE, Fact, Identifier, Place, about_person, sequence_at
 from iit.ingest.nmrs.reading import CLOCK_TOLERANCE
 
 SOURCE: Final = "fhir"
-NO_VALUE: Final = float("nan")
-TIE_BITS: Final = 29
 _OLDEST: Final = timedelta(days=130 * 365)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 _WITHDRAWN: Final = frozenset({"entered-in-error", "cancelled"})
@@ -118,9 +116,8 @@ class Reading:
         self, kind: Kind, value: float, *, occurred: datetime | None = None, text: str | None = None
     ) -> None:
         """Take a statement about the person."""
-        when = occurred or self.at
-        event = Event(kind, when, max(self.at, when), value, SOURCE, f"person:{kind.name}", self.sequence)
-        self.facts.append(Fact(event, text, is_standing=True))
+        place = Place(SOURCE, self.at, self.sequence)
+        self.facts.append(about_person(kind, value, place, occurred=occurred, text=text))
 
     def add_death(self, occurred: datetime | None) -> None:
         """Take the day of death, or None: the person is alive."""
@@ -144,8 +141,7 @@ def start_reading(
         if told is not None and received - _OLDEST < told <= latest:
             at = told
             break
-    tie = int.from_bytes(hashlib.sha256(entry.raw).digest()[:4], "big") >> (32 - TIE_BITS)
-    return Reading(entry, resource_id, zone, codes, at, latest, (int(at.timestamp()) << TIE_BITS) | tie)
+    return Reading(entry, resource_id, zone, codes, at, latest, sequence_at(at, entry.raw))
 
 
 def own_id(*parts: str) -> str:

@@ -5,8 +5,9 @@ from typing import Final
 from iit.domain.record import day_number
 from iit.domain.vocabulary import Kind
 from iit.ingest.fhir.moments import moment_of
-from iit.ingest.fhir.reading import TIE_BITS, Reading
+from iit.ingest.fhir.reading import Reading
 from iit.ingest.fhir.resources import Appointment, CodeableConcept, Encounter, EpisodeOfCare
+from iit.ingest.hl7.reading import TIE_BITS
 from iit.ingest.nmrs.concepts import Form, form_of
 from iit.ingest.nmrs.scalars import normal
 

@@ -16,7 +16,7 @@ from iit.ingest.nmrs.reading import CLOCK_TOLERANCE
 
 SOURCE: Final = "hl7"
 NO_VALUE: Final = float("nan")
-_TIE_BITS: Final = 29
+TIE_BITS: Final = 29
 _OLDEST: Final = timedelta(days=130 * 365)
 
 
@@ -70,6 +70,32 @@ class Mapped(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Mapped({len(self.facts)} facts)"
+
+
+class Place(NamedTuple):
+    """Where something is told: by which source, when it was made known, and its place in time."""
+
+    source: str
+    at: datetime
+    sequence: int
+
+    def __repr__(self) -> str:
+        return "Place()"
+
+
+def about_person(
+    kind: Kind, value: float, place: Place, *, occurred: datetime | None = None, text: str | None = None
+) -> Fact:
+    """Return a statement about the person, true since it happened or, untold, was made known."""
+    when = occurred or place.at
+    event = Event(kind, when, max(place.at, when), value, place.source, f"person:{kind.name}", place.sequence)
+    return Fact(event, text, is_standing=True)
+
+
+def sequence_at(at: datetime, content: bytes) -> int:
+    """Return the place in time of what was told: the later the greater, and unique to its content."""
+    tie = int.from_bytes(hashlib.sha256(content).digest()[:4], "big") >> (32 - TIE_BITS)
+    return (int(at.timestamp()) << TIE_BITS) | tie
 
 
 @dataclass(slots=True, repr=False)
@@ -127,9 +153,8 @@ class Reading:
         self, kind: Kind, value: float, *, occurred: datetime | None = None, text: str | None = None
     ) -> None:
         """Take a statement about the person."""
-        when = occurred or self.at
-        event = Event(kind, when, max(self.at, when), value, SOURCE, f"person:{kind.name}", self.sequence)
-        self.facts.append(Fact(event, text, is_standing=True))
+        place = Place(SOURCE, self.at, self.sequence)
+        self.facts.append(about_person(kind, value, place, occurred=occurred, text=text))
 
     def named(self, what: str, *parts: str) -> str:
         """Return the id of a thing that the sender numbers by `parts`: the same thing, the same id."""
@@ -144,6 +169,4 @@ def start_reading(
     latest = received + CLOCK_TOLERANCE
     told = moments.exact(message.header.text(7))
     at = told if told is not None and received - _OLDEST < told <= latest else received
-    tie = int.from_bytes(hashlib.sha256(item.raw).digest()[:4], "big") >> (32 - _TIE_BITS)
-    sequence = (int(at.timestamp()) << _TIE_BITS) | tie
-    return Reading(message, item.header, facility, at, latest, sequence, moments, codes)
+    return Reading(message, item.header, facility, at, latest, sequence_at(at, item.raw), moments, codes)

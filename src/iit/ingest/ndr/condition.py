@@ -12,12 +12,12 @@ from iit.domain.vocabulary import (
     Kind,
 )
 from iit.ingest.hl7.codes import is_treatment, regimen_of
+from iit.ingest.hl7.reading import NO_VALUE
 from iit.ingest.ndr.codes import agents_in, result_kind
 from iit.ingest.ndr.parse import Part
 from iit.ingest.ndr.reading import Report
 from iit.ingest.nmrs.laboratory import viral_load_told
 from iit.ingest.nmrs.scalars import flag, number
-from iit.ingest.statement import NO_VALUE
 
 _HIV: Final = "86406008"  # SNOMED CT, the condition code of NDR's HIV programme
 _WEIGHT_KG: Final = (0.5, 300.0)

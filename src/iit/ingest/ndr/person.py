@@ -4,11 +4,11 @@ from typing import Final
 
 from iit.domain.errors import InvalidInput
 from iit.domain.vocabulary import Kind
-from iit.ingest.hl7.reading import Identifier
+from iit.ingest.hl7.reading import NO_VALUE, Identifier
 from iit.ingest.ndr.parse import Part
 from iit.ingest.ndr.reading import Report
 from iit.ingest.nmrs.scalars import flag
-from iit.ingest.statement import HOSPITAL_NUMBER, NO_VALUE, identifier
+from iit.ingest.statement import HOSPITAL_NUMBER, identifier
 
 _SEXES: Final = {"M": 1.0, "F": 2.0}
 _TYPES: Final = {"HN": HOSPITAL_NUMBER, "PN": "ART"}

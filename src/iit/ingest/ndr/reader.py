@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from iit.domain.errors import InvalidInput
-from iit.ingest.hl7.reading import Mapped
+from iit.ingest.hl7.reading import Mapped, sequence_at
 from iit.ingest.ndr.condition import take_condition
 from iit.ingest.ndr.parse import Part, reports
 from iit.ingest.ndr.person import identifiers_of, take_person
@@ -16,7 +16,7 @@ from iit.ingest.ndr.reading import SOURCE, Report
 from iit.ingest.nmrs.moments import Moments
 from iit.ingest.nmrs.reading import CLOCK_TOLERANCE
 from iit.ingest.sources import SourceDocument
-from iit.ingest.statement import Saying, Statement, sequence_at
+from iit.ingest.statement import Saying, Statement
 
 __all__ = ["SOURCE", "SUFFIXES", "read_ndr"]
 
