@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Event, Thread
+from threading import Event
 from typing import Final, NamedTuple
 
 from iit.domain.audit import AuditEvent, EventType
@@ -16,6 +16,7 @@ from iit.ingest.hl7.contents import Contents, Item, read_contents
 from iit.ingest.hl7.header import salvaged_header
 from iit.ingest.hl7.map import Mapper
 from iit.ingest.hl7.strict import validate
+from iit.services.background import working_beside
 from iit.services.identities import Identities
 from iit.services.inbox_work import Merge, Worker, WorkSummary, type_label
 from iit.store import inbox as inbox_store
@@ -158,14 +159,8 @@ class Inbox:
     @contextmanager
     def working(self) -> Iterator[None]:
         """Have a thread work on messages for a while; what it has begun at the end is finished."""
-        stop = Event()
-        worker = Thread(target=self._work_until, args=(stop,), name="inbox", daemon=True)
-        worker.start()
-        try:
+        with working_beside(self._work_until, "inbox"):
             yield
-        finally:
-            stop.set()
-            worker.join()
 
     def _work_until(self, stop: Event) -> None:
         while not stop.is_set():

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Event, Thread
+from threading import Event
 from typing import Final
 
 from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import ServiceError, Unavailable
+from iit.services.background import working_beside
 from iit.store import spooled
 from iit.store.database import Database
 from iit.store.spool import Depth, Spool
@@ -75,14 +76,10 @@ class Spooling:
     @contextmanager
     def working(self) -> Iterator[None]:
         """Have a thread store what waits for a while; at the end it tries once more, and what is left lies on disk."""
-        stop = Event()
-        worker = Thread(target=self._work_until, args=(stop,), name="spool", daemon=True)
-        worker.start()
         try:
-            yield
+            with working_beside(self._work_until, "spool"):
+                yield
         finally:
-            stop.set()
-            worker.join()
             self._try()
             self.spool.seal()
 
