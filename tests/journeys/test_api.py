@@ -1,6 +1,7 @@
 """What an integrator sees."""
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -204,6 +205,19 @@ def test_the_worklist_is_sorted_by_risk(api: TestClient) -> None:
     rows = api.get("/api/v1/worklist", params={"limit": 30}).json()["worklist"]
     assert len(rows) == 30
     assert [row["risk_score"] for row in rows] == sorted((row["risk_score"] for row in rows), reverse=True)
+
+
+def test_a_prediction_asked_for_a_later_day_leaves_the_others_on_the_list(api: TestClient) -> None:
+    before = api.get("/api/v1/worklist", params={"limit": 1000}).json()["worklist"]
+    asked = before[-1]
+    later = (date.fromisoformat(asked["as_of"]) + timedelta(days=1)).isoformat()
+    told = api.post("/api/v1/predictions", json={"patient_uuid": asked["patient_uuid"], "as_of": later})
+    assert told.status_code == 200, told.text
+    after = {row["patient_uuid"]: row for row in api.get("/api/v1/worklist", params={"limit": 1000}).json()["worklist"]}
+    assert after.keys() == {row["patient_uuid"] for row in before}
+    assert after[asked["patient_uuid"]]["as_of"] == later
+    of_that_day = api.get("/api/v1/worklist", params={"limit": 1000, "as_of": later}).json()["worklist"]
+    assert [row["patient_uuid"] for row in of_that_day] == [asked["patient_uuid"]]
 
 
 def test_every_reading_is_on_the_audit_trail(api: TestClient, running: Running, document: Path) -> None:

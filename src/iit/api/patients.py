@@ -101,6 +101,6 @@ def get_worklist(
     as_of: date | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
 ) -> dict[str, Any]:
-    """Return the patients of a facility with the highest risk, from the latest day that was scored."""
+    """Return the patients of a facility with the highest risk, from each facility's latest list or one day."""
     rows = service.patients.worklist(facility=facility, as_of=as_of, limit=limit, who=who)
     return {"worklist": [row._asdict() for row in rows]}

@@ -120,7 +120,7 @@ def worklist(
     facility: Annotated[str | None, typer.Option(help="Its DATIM code; by default all.")] = None,
     top: Annotated[int, typer.Option(min=1, max=100_000, help="Lines at most.")] = 50,
 ) -> None:
-    """Write the case manager's list: the highest risks of the latest day that was scored."""
+    """Write the case manager's list: the highest risks of each facility's latest scoring."""
     if out.suffix not in (".csv", ".xlsx"):
         raise InvalidInput("must end in .csv or .xlsx", place="--out")
     with running() as service:

@@ -160,7 +160,7 @@ class Patients:
         return rows if found is not None else self._missing(patient_uuid, who)
 
     def worklist(self, *, facility: str | None, as_of: date | None, limit: int, who: Principal) -> list[WorklistRow]:
-        """Return the patients with the highest risk from the predictions of one day, by default the latest."""
+        """Return the patients with the highest risk of one day's predictions, by default those of the latest list."""
         with self.database.transaction() as tx:
             rows = patient_store.worklist(tx, scope=who.scope, facility=facility, as_of=as_of, limit=limit)
             listed = [row.patient_uuid for row in rows]

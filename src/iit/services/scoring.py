@@ -22,6 +22,7 @@ from iit.services.contexts import Cohort, contexts_of, keep_contexts, load_cohor
 from iit.services.jobs import Tell
 from iit.services.refusals import note_refused_facility
 from iit.services.shadow import Shadow
+from iit.store import facilities as facility_store
 from iit.store import patients as patient_store
 from iit.store import predictions as prediction_store
 from iit.store.database import Database
@@ -113,6 +114,8 @@ class Scoring:
             n_scored += len(rows)
             if on_chunk is not None:
                 on_chunk(rows, done, len(cohort.patient_uuids))
+        if wish.store and wish.state is None:
+            self._keep_list_days(cohort, days)
         used = sorted({int(day) for day in days[np.unique(cohort.facility[wanted])]})
         return ScoringSummary(
             serving.scorer.version,
@@ -121,6 +124,12 @@ class Scoring:
             day_date(used[0]) if used else None,
             day_date(used[-1]) if used else None,
         )
+
+    def _keep_list_days(self, cohort: Cohort, days: NDArray[np.int32]) -> None:
+        present = np.unique(cohort.facility)
+        listed = {cohort.facilities[place].facility: day_date(int(days[place])) for place in present.tolist()}
+        with self.database.transaction() as tx:
+            facility_store.save_list_days(tx, listed)
 
     def run(self, arguments: Mapping[str, Any], who: Principal, tell: Tell) -> dict[str, Any]:
         """Score as a job: where given `as_of` (ISO date), `facility`, `state` and `explain`, as in `ScoringWish`."""

@@ -1,6 +1,6 @@
 """Facilities: how far their data reach and what their patients do together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -85,4 +85,15 @@ def save_contexts(tx: Transaction, writes: Sequence[ContextWrite]) -> None:
                 context=write.context,
                 context_at=func.now(),
             )
+        )
+
+
+def save_list_days(tx: Transaction, days: Mapping[str, date]) -> None:
+    """Keep on which day everyone at risk of each facility was scored, unless a later one is kept."""
+    for facility, day in sorted(days.items()):
+        tx.execute(
+            update(facilities)
+            .where(facilities.c.facility == facility)
+            .where(facilities.c.listed_on.is_(None) | (facilities.c.listed_on < day))
+            .values(listed_on=day)
         )

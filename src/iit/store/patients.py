@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, desc, func, select
+from sqlalchemy import Select, desc, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from iit.domain.access import Scope
 from iit.store.database import Transaction
-from iit.store.schema import patients, predictions
-from iit.store.scopes import belongs_in, patients_in
+from iit.store.schema import facilities, patients, predictions
+from iit.store.scopes import patients_in
 
 
 class PatientRow(NamedTuple):
@@ -107,19 +107,17 @@ def of_state(tx: Transaction, state_province: str) -> list[str]:
 def worklist(
     tx: Transaction, *, scope: Scope, facility: str | None, as_of: date | None, limit: int
 ) -> list[WorklistRow]:
-    """Return the patients of a facility with the highest risk, from the predictions of one day.
+    """Return the active patients of a facility with the highest risk, each by the newest prediction of the list.
 
     Args:
         tx: the transaction.
         scope: whom the asker may see.
         facility: its code; None means all.
-        as_of: prediction day; None means the latest day with predictions there.
+        as_of: prediction day; None means each facility's latest list and whatever was predicted since. Where not yet
+            everyone was scored at once, the latest day with predictions takes the place of a list.
         limit: most rows to return.
     """
-    day = as_of if as_of is not None else latest_day(tx, facility, scope)
-    if day is None:
-        return []
-    newest = _newest_of_day(facility, day).subquery()
+    newest = _newest(facility, as_of).subquery()
     query = (
         select(
             newest.c.patient_uuid,
@@ -143,23 +141,23 @@ def worklist(
     return [WorklistRow(*row) for row in tx.execute(query)]
 
 
-def latest_day(tx: Transaction, facility: str | None, scope: Scope) -> date | None:
-    """Return the latest prediction day of a facility, or of all, among the patients in scope."""
-    query = select(func.max(predictions.c.as_of)).where(predictions.c.patient_uuid.is_not(None))
-    query = query.where(belongs_in(scope, predictions.c.patient_uuid))
+def _newest(facility: str | None, day: date | None) -> "Select[Any]":
+    query = select(predictions).where(predictions.c.patient_uuid.is_not(None))
     if facility is not None:
         query = query.where(predictions.c.facility == facility)
-    day: date | None = tx.execute(query).scalar_one()
-    return day
-
-
-def _newest_of_day(facility: str | None, day: date) -> "Select[Any]":
-    condition = and_(predictions.c.as_of == day, predictions.c.patient_uuid.is_not(None))
-    if facility is not None:
-        condition = and_(condition, predictions.c.facility == facility)
-    return (
-        select(predictions)
-        .ext(distinct_on(predictions.c.patient_uuid))
-        .where(condition)
-        .order_by(predictions.c.patient_uuid, desc(predictions.c.created_at))
+    if day is not None:
+        query = query.where(predictions.c.as_of == day)
+    else:
+        listed = _list_days().subquery()
+        query = query.join(listed, listed.c.facility == predictions.c.facility).where(
+            predictions.c.as_of >= listed.c.day
+        )
+    return query.ext(distinct_on(predictions.c.patient_uuid)).order_by(
+        predictions.c.patient_uuid, desc(predictions.c.as_of), desc(predictions.c.created_at)
     )
+
+
+def _list_days() -> "Select[Any]":
+    of_facility = predictions.c.facility == facilities.c.facility
+    latest = select(func.max(predictions.c.as_of)).where(of_facility).where(predictions.c.patient_uuid.is_not(None))
+    return select(facilities.c.facility, func.coalesce(facilities.c.listed_on, latest.scalar_subquery()).label("day"))

@@ -38,6 +38,7 @@ facilities = Table(
     Column("level", SmallInteger, comment="1 primary, 2 secondary, 3 tertiary; NULL unknown"),
     Column("data_until", Date, comment="last day covered by an export"),
     Column("last_known_on", Date, comment="last day on which a fact became known"),
+    Column("listed_on", Date, comment="latest day on which everyone at risk there was scored"),
     Column("reporting_lag_days", SmallInteger, comment="95th percentile of known - happened, last 12 months"),
     Column("context", LargeBinary, comment="packed facility context (iit.features.context)"),
     Column("context_at", DateTime(timezone=True)),
