@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from iit.api.app import create_app
 from iit.bootstrap import service
 from iit.bootstrap.health import make_local_token
+from iit.bootstrap.secrets import setting_marks
 from iit.config import load_settings
 from iit.telemetry import configure_logging
 from iit.web.pages import add_pages
@@ -19,7 +20,7 @@ def create() -> FastAPI:
     stack = ExitStack()
     running = stack.enter_context(service(settings))
     make_local_token(settings)
-    running.audit.note_start(sorted(settings.model_fields_set))
+    running.audit.note_start(setting_marks(settings))
     stack.enter_context(running.inbox.working())
     stack.enter_context(running.spooling.working())
     stack.enter_context(running.reporting.working())

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from iit.config import RETIRED, Settings
 from iit.domain.errors import InvalidInput
+from iit.services.keyring import keyed_hash
 from iit.store.chain import AuditKeys
 
 
@@ -47,6 +48,13 @@ def audit_keys(settings: Settings) -> AuditKeys:
     told = secrets_of(settings)
     present, *former = told.accepted + told.retired
     return AuditKeys.derived(present, former)
+
+
+def setting_marks(settings: Settings) -> dict[str, str]:
+    """Return a mark of each setting that is set, and of the secrets: keyed hashes, by which changes are seen."""
+    told = settings.as_environment() | {"IIT_SECRET_KEY": " ".join(_words(settings))}
+    key = secrets_of(settings).oldest
+    return {name: keyed_hash(key, "setting", f"{name}\0{value}")[:8].hex() for name, value in sorted(told.items())}
 
 
 def rotate_secret(settings: Settings, *, forget: bool) -> int:

@@ -22,6 +22,7 @@ class EventType(StrEnum):
 
     LOGIN = "login", "A person or program opened a session or was given a token."
     LOGIN_FAILURE = "login_failure", "Name, password, key or token was wrong."
+    ACCOUNT_LOCKED = "account_locked", "Too many passwords were wrong: from there the account has to wait, ever longer."
     LOGOUT = "logout", "A session was ended."
     TOKEN_REFRESHED = "token_refreshed", "A refresh token was exchanged for new tokens."
     REFRESH_TOKEN_REUSED = "refresh_token_reused", "A refresh token was shown twice: all tokens of its login ended."
@@ -30,9 +31,14 @@ class EventType(StrEnum):
     ACCESS_UNLOCKED = "access_unlocked", "The service was opened again."
     ADDRESS_BLOCKED = "address_blocked", "An address or network was shut out."
     ADDRESS_UNBLOCKED = "address_unblocked", "An address or network was let in again."
-    USER_SAVED = "user_saved", "A user was made, or password, role or facilities of one were set."
+    USER_SAVED = (
+        "user_saved",
+        "A user was made, or the password of one was set, or the identity provider vouched for one.",
+    )
+    ROLE_CHANGED = "role_changed", "A user has another role than before; `detail` names both."
     USER_SCOPED = "user_scoped", "The facilities and states of a user were set."
-    USER_DISABLED = "user_disabled", "A user may no longer log in, or may again."
+    USER_DISABLED = "user_disabled", "A user may no longer log in."
+    USER_ENABLED = "user_enabled", "A user who was disabled may log in again."
     KEY_CREATED = "key_created", "An API key was made."
     KEY_ROTATED = "key_rotated", "An API key was replaced; both work for a while."
     KEY_REVOKED = "key_revoked", "An API key was revoked."
@@ -72,7 +78,11 @@ class EventType(StrEnum):
     JOB_CANCELLED = "job_cancelled", "Work in the background was called off, or has ended so."
     JOB_DONE = "job_done", "Work in the background was done."
     JOB_FAILED = "job_failed", "Work in the background failed."
-    SERVICE_STARTED = "service_started", "A process of the service began to answer, with these settings changed."
+    SERVICE_STARTED = (
+        "service_started",
+        "A process of the service began to answer; `detail` holds a mark of each setting.",
+    )
+    SETTINGS_CHANGED = "settings_changed", "The service starts with other settings than before; `detail` names them."
     BACKUP = "backup", "A backup was begun, made or has failed."
     MAINTENANCE = "maintenance", "Upkeep was done: schema, figures of facilities, backup, restore, clean-up."
     AUDIT_READ = "audit_read", "The audit trail was searched, or asked whom an incident affects."

@@ -2,7 +2,7 @@
 
 import hmac
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -144,11 +144,21 @@ class Audit:
         self.anchor()
         return held
 
-    def note_start(self, changed_settings: Sequence[str]) -> None:
-        """Put on the trail that a process begins to answer, with the names of the settings that were set."""
+    def note_start(self, settings: Mapping[str, str]) -> None:
+        """Put on the trail that a process begins to answer, and which settings differ from those of the start before.
+
+        Args:
+            settings: a mark of each that is set, by name: the same for the same value, and telling nothing of it.
+        """
         event = AuditEvent(event_type=EventType.SERVICE_STARTED, actor="service", action="execute", target="service",
-                           detail={"settings": ",".join(changed_settings)})  # fmt: skip
-        _write(self.database, event)
+                           detail=settings)  # fmt: skip
+        with self.database.transaction() as tx:
+            former = audit_store.last_start(tx)
+            audit_store.write(tx, event)
+            changed = {name for name, _ in settings.items() ^ (former or settings).items()}
+            if changed:
+                told = {"settings": ",".join(sorted(changed))}
+                audit_store.write(tx, replace(event, event_type=EventType.SETTINGS_CHANGED, detail=told))
 
     def note_upkeep(self, what: str) -> None:
         """Put on the trail that the service did some upkeep by itself."""

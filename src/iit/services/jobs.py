@@ -26,6 +26,7 @@ Work = Callable[[Mapping[str, Any], Principal, Tell], dict[str, Any]]
 _BEAT_SECONDS: Final = 5.0
 _TOLD_EVERY_SECONDS: Final = 1.0
 _STALE_AFTER: Final = timedelta(seconds=60)  # twelve missed beats: the process is gone
+_ENDED: Final = {"done": EventType.JOB_DONE, "failed": EventType.JOB_FAILED, "cancelled": EventType.JOB_CANCELLED}
 
 
 class JobCancelled(Exception):
@@ -113,7 +114,7 @@ class Jobs:
             raise Conflict("the job is not waiting", place="job_id")
         with span("job", kind=job.kind), _Pulse(self.database, job_id) as pulse:
             state, result, reason = self._outcome(job, pulse)
-        event = _event(EventType(f"job_{state}"), job.requested_by, job_id, kind=job.kind)
+        event = _event(_ENDED[state], job.requested_by, job_id, kind=job.kind)
         with self.database.transaction() as tx:
             job_store.finish(tx, job_id, state, result=result, reason=reason, audit=event)
         return self.get(job_id)

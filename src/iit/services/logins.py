@@ -7,7 +7,7 @@ from elsewhere never keeps a known device, a known address or an open session ou
 import hmac
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Final, NamedTuple
@@ -67,12 +67,12 @@ class Logins:
         Raises:
             NotAuthenticated: wrong name or password. RateLimited: too many were wrong; both are on the audit trail.
         """
-        buckets = self._count_first(user_name, origin)
+        buckets, is_last = self._count_first(user_name, origin)
         with self.database.transaction() as tx:
             user = user_store.find(tx, user_name)
         if not self._fits(user, password) or user is None or not self.admits(user):
             logins_total.labels("wrong").inc()
-            self._note_failure(user, origin, "wrong name or password")
+            self._note_failure(user, origin, "wrong name or password", locks=is_last)
             raise NotAuthenticated("the name or the password is wrong")
         row = user.row
         stronger = self._hasher.check_needs_rehash(row.password_hash)
@@ -91,8 +91,12 @@ class Logins:
         nonce = secrets.token_hex(16)
         return f"{nonce}.{self.keyring.hash('device', f'{user_name}:{nonce}').hex()}"
 
-    def _count_first(self, user_name: str, origin: Origin) -> list[bytes]:
-        """Count the attempt as wrong before looking, so that many at once gain nothing; refuse it if it is too soon."""
+    def _count_first(self, user_name: str, origin: Origin) -> tuple[list[bytes], bool]:
+        """Count the attempt as wrong before looking, so that many at once gain nothing; refuse it if it is too soon.
+
+        Returns:
+            The buckets it counts in, and whether it is the last free one of any.
+        """
         now = self.clock()
         with self.database.transaction() as tx:
             buckets = self._buckets(tx, user_name, origin, now)
@@ -107,7 +111,7 @@ class Logins:
             self._note_failure(None, origin, "too many attempts")
             seconds = int(wait.total_seconds()) + 1
             raise RateLimited("too many wrong passwords: wait", place="login", retry_after_seconds=seconds)
-        return buckets
+        return buckets, any(_is_last_free(state, n, now) for state, n in zip(states, free, strict=False))
 
     def _buckets(self, tx: Transaction, user_name: str, origin: Origin, now: datetime) -> list[bytes]:
         """Return the buckets that an attempt counts in: of the device or of address and name first."""
@@ -134,13 +138,15 @@ class Logins:
             return False
         return has_one
 
-    def _note_failure(self, user: User | None, origin: Origin, why: str) -> None:
+    def _note_failure(self, user: User | None, origin: Origin, why: str, *, locks: bool = False) -> None:
         # A name that is nobody's is not written: it may be a password typed into the wrong field.
         target = "login" if user is None else f"user:{user.row.user_name}"
         event = AuditEvent(event_type=EventType.LOGIN_FAILURE, actor="anonymous", action="execute", target=target,
                            outcome="refused", detail={"address": origin.address, "why": why})  # fmt: skip
         with self.database.transaction() as tx:
             audit_trail.write(tx, event)
+            if locks:
+                audit_trail.write(tx, replace(event, event_type=EventType.ACCOUNT_LOCKED))
 
 
 def neighbourhood(address: str) -> str:
@@ -161,3 +167,9 @@ def _wait(state: Attempts, free: int, now: datetime) -> timedelta:
         return timedelta(0)
     pause = min(timedelta(seconds=2.0 ** min(over, 10)), _LONGEST_WAIT)
     return state.last_failure_at + pause - now
+
+
+def _is_last_free(state: Attempts, free: int, now: datetime) -> bool:
+    """Tell whether the attempt after these, if it is wrong, is the one from which on there are waits."""
+    is_forgotten = state.last_failure_at is None or now - state.last_failure_at > _FORGOTTEN_AFTER
+    return not is_forgotten and state.failures + 1 == free

@@ -21,7 +21,13 @@ log = logging.getLogger(__name__)
 
 _PAUSE_SECONDS: Final = 0.5
 _CHANGES_NOTHING: Final = frozenset(
-    {EventType.PREDICTION, EventType.UNAUTHORIZED_ACCESS, EventType.LOGIN_FAILURE, EventType.SERVICE_STARTED}
+    {
+        EventType.PREDICTION,
+        EventType.UNAUTHORIZED_ACCESS,
+        EventType.LOGIN_FAILURE,
+        EventType.SERVICE_STARTED,
+        EventType.SETTINGS_CHANGED,
+    }
 )
 
 

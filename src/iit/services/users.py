@@ -1,7 +1,7 @@
 """Users: who they are, what they may do and whom they may see."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -62,8 +62,10 @@ class Users:
         Raises:
             NotFound: there is no such user.
         """
+        places = {"facilities": ",".join(sorted(scope.facilities)), "states": ",".join(sorted(scope.states))}
+        told = replace(_event(EventType.USER_SCOPED, who, user_name), detail={"everyone": scope.everything, **places})
         with self.database.transaction() as tx:
-            found = user_store.set_scope(tx, user_name, scope, audit=_event(EventType.USER_SCOPED, who, user_name))
+            found = user_store.set_scope(tx, user_name, scope, audit=told)
         self.cache.forget()
         if not found:
             raise NotFound("there is no such user", place="user name")

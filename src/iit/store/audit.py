@@ -4,16 +4,17 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Select, String, cast, func, or_, select, text
 
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType
 from iit.store import chain
 from iit.store.database import Transaction
 from iit.store.schema import audit_heads, audit_logs
 
 _PATIENT = "patient:"
+_STARTS: Final = 4_927_010  # advisory lock of starts; any number that no one else takes
 
 
 def write(tx: Transaction, *events: AuditEvent) -> None:
@@ -74,6 +75,14 @@ def head(tx: Transaction) -> Head | None:
     last = select(func.max(audit_logs.c.seq)).scalar_subquery()
     row = tx.execute(select(audit_heads.c.seq, audit_heads.c.hash, first, last)).one_or_none()
     return None if row is None else Head(*row)
+
+
+def last_start(tx: Transaction) -> dict[str, Any] | None:
+    """Return the detail of the newest start of the service; starts at the same time wait for each other."""
+    tx.execute(select(func.pg_advisory_xact_lock(_STARTS)))
+    query = select(audit_logs.c.detail).where(audit_logs.c.target == "service")
+    query = query.where(audit_logs.c.event_type == EventType.SERVICE_STARTED).order_by(audit_logs.c.timestamp.desc())
+    return tx.execute(query.limit(1)).scalar_one_or_none()
 
 
 def hash_of(tx: Transaction, seq: int) -> bytes | None:

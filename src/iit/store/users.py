@@ -1,6 +1,7 @@
 """Users, each with a hashed password, a role and a scope."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -8,7 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from iit.domain.access import Scope
-from iit.domain.audit import AuditEvent
+from iit.domain.audit import AuditEvent, EventType
 from iit.store import audit as audit_trail
 from iit.store.database import Transaction
 from iit.store.schema import users
@@ -60,6 +61,7 @@ def every(tx: Transaction) -> list[User]:
 
 def save(tx: Transaction, user_name: str, password_hash: str, role: str, *, audit: AuditEvent) -> None:
     """Create a user who sees everything, or set the password and role of one and enable them again."""
+    _note_changes(tx, user_name, role, audit)
     statement = upsert(users).values(user_name=user_name, password_hash=password_hash, role=role)
     changed = {"password_hash": statement.excluded.password_hash, "role": statement.excluded.role, "disabled_at": None}
     tx.execute(statement.on_conflict_do_update(index_elements=["user_name"], set_=changed))
@@ -68,6 +70,9 @@ def save(tx: Transaction, user_name: str, password_hash: str, role: str, *, audi
 
 def save_external(tx: Transaction, user_name: str, role: str, scope: Scope, *, audit: AuditEvent) -> bool:
     """Keep role and scope of a user without a password here; return False for one who is disabled, and stays so."""
+    if is_disabled(tx, user_name):
+        return False
+    _note_changes(tx, user_name, role, audit)
     statement = upsert(users).values(
         user_name=user_name, password_hash=NO_PASSWORD, role=role, sees_everything=scope.everything
     )
@@ -121,6 +126,19 @@ def note_login(tx: Transaction, user_name: str, password_hash: str) -> None:
         .where(users.c.user_name == user_name)
         .values(last_login_at=func.now(), password_hash=password_hash)
     )
+
+
+def _note_changes(tx: Transaction, user_name: str, role: str, audit: AuditEvent) -> None:
+    """Put on the trail that a known user gets another role or may log in again, as done by who saves the user."""
+    query = select(users.c.role, users.c.disabled_at).where(users.c.user_name == user_name).with_for_update()
+    known = tx.execute(query).one_or_none()
+    if known is None:
+        return
+    if known.role != role:
+        changed = {"role": role, "former": known.role}
+        audit_trail.write(tx, replace(audit, event_type=EventType.ROLE_CHANGED, detail=changed))
+    if known.disabled_at is not None:
+        audit_trail.write(tx, replace(audit, event_type=EventType.USER_ENABLED, detail={}))
 
 
 def _user(tx: Transaction, row: UserRow) -> User:
