@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,14 @@ HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-o
 
 
 @pytest.fixture(scope="module")
-def container(docker: Docker, image: str) -> str:
+def container(docker: Docker, image: str) -> Iterator[str]:
     """The image as it is meant to run, on a private PostgreSQL."""
     here = ("--network", "host", "-e", f"PORT={PORT}")
     serve = ("serve", "--host", "127.0.0.1", "--port", str(PORT), "--workers", "2")
     docker("run", "-d", "--name", "iit-ml-service", "--restart", "always", *here, *HARDENED, image, *serve)
     wait_for(lambda: answers(LIVE), seconds=120, what="the service lives")
-    return "iit-ml-service"
+    yield "iit-ml-service"
+    docker("rm", "-f", "iit-ml-service")
 
 
 def test_it_runs_as_nobody_in_particular(docker: Docker, container: str) -> None:

@@ -1,19 +1,22 @@
 """Under a real systemd the unit is active, shut as it says, and its tasks run."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.deploy.conftest import Docker, wait_for
 
 pytestmark = pytest.mark.deploy
+# SYS_PTRACE: systemd writes the map of users of a unit that sees nobody's processes (ProtectProc, PrivateUsers).
 SYSTEM = (
-    "--cap-add", "SYS_ADMIN", "--tmpfs", "/run:exec", "--tmpfs", "/tmp", "--cgroupns=private", "--network", "host",
-    "--user", "0:0", "--entrypoint", "/sbin/init",
+    "--cap-add", "SYS_ADMIN", "--cap-add", "SYS_PTRACE", "--tmpfs", "/run:exec", "--tmpfs", "/tmp",
+    "--cgroupns=private", "--network", "host", "--user", "0:0", "--entrypoint", "/sbin/init",
 )  # fmt: skip
 INSTALL = """
 set -e
 ln -sf /opt/iit/bin/iit /usr/local/bin/iit
 install -d /etc/iit-ml-service
-cp /deploy/systemd/* /etc/systemd/system/
+cp -r /deploy/systemd/* /etc/systemd/system/
 cp /deploy/logrotate/iit-ml-service /etc/logrotate.d/
 chown -R iit-ml-service:iit-ml-service /var/lib/iit-ml-service /var/cache/iit-ml-service
 systemctl daemon-reload
@@ -22,7 +25,7 @@ systemctl start iit-ml-service || { journalctl --no-pager -n 30 -u iit-ml-servic
 
 
 @pytest.fixture(scope="module")
-def system(docker: Docker, image: str) -> str:
+def system(docker: Docker, image: str) -> Iterator[str]:
     """A machine with systemd and the service installed as the guide says."""
     docker("create", "--name", "machine", *SYSTEM, image)
     docker("cp", "deploy", "machine:/deploy")
@@ -33,7 +36,8 @@ def system(docker: Docker, image: str) -> str:
 
     wait_for(runs, seconds=60, what="systemd runs")
     docker("exec", "machine", "sh", "-c", INSTALL)
-    return "machine"
+    yield "machine"
+    docker("rm", "-f", "machine")
 
 
 def live(docker: Docker, system: str) -> bool:
