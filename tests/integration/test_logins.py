@@ -61,6 +61,12 @@ def test_the_right_password_is_taken_after_a_few_wrong_ones(logins: Logins) -> N
     wrong(logins, FREE_GUESSES - 1)
 
 
+@pytest.mark.parametrize("typed", [PASSWORD[:-1], PASSWORD + " ", PASSWORD.upper(), PASSWORD + "\0x", f" {PASSWORD}"])
+def test_a_password_counts_to_its_last_character(logins: Logins, typed: str) -> None:
+    with pytest.raises(NotAuthenticated):
+        logins.check("ada", typed, HOME)
+
+
 def test_each_further_guess_waits_twice_as_long(logins: Logins, clock: Clock) -> None:
     wrong(logins, FREE_GUESSES)
     waits = []

@@ -50,6 +50,12 @@ def test_many_may_upgrade_an_empty_database_at_once(database_urls: ClusterUrls) 
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def test_a_new_installation_has_neither_users_nor_keys(database_urls: ClusterUrls, database: Database) -> None:
+    with database.transaction() as tx:
+        for table in ("users", "api_keys", "sessions", "refresh_tokens"):
+            assert tx.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() == 0, table  # noqa: S608
+
+
 def test_the_view_follows_the_registry(database_urls: ClusterUrls, database: Database) -> None:
     migrate.upgrade(database_urls.owner_url, feature_names=("one", "two"))
     with database.transaction() as tx:

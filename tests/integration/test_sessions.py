@@ -1,6 +1,7 @@
 """Sessions of the pages: cookies, idle time, and forms that other sites send."""
 
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -46,6 +47,31 @@ def test_cookies_are_out_of_reach_and_over_tls_only_where_there_is_tls(app: Fast
             assert "httponly" in cookie.lower()
             assert "samesite=strict" in cookie.lower()
             assert ("secure" in cookie.lower().split("; ")) is over_tls
+
+
+def test_a_new_login_ends_the_session_before(browser: TestClient) -> None:
+    former = browser.cookies["iit_session"]
+    assert browser.post("/login", data=FORM).status_code == 303
+    latest = browser.cookies["iit_session"]
+    assert latest != former
+    assert browser.get("/").status_code == 200
+    browser.cookies.set("iit_session", former, domain="testserver.local")
+    assert browser.get("/").status_code == 303
+
+
+def test_a_session_is_random_and_kept_as_a_hash_only(browser: TestClient, service: Service) -> None:
+    token = browser.cookies["iit_session"]
+    assert len(urlsafe_b64decode(token + "=")) == 32
+    with service.database.transaction() as tx:
+        kept = [bytes(row[0]) for row in tx.execute(text("SELECT token_hash FROM sessions"))]
+    assert service.access.keyring.hash("session", token) in kept
+    assert all(token.encode() not in one for one in kept)
+
+
+def test_what_is_typed_is_hidden_and_may_be_filled_in(client: TestClient) -> None:
+    (field,) = re.findall(r'<input name="password"[^>]*>', client.get("/login").text)
+    assert 'type="password"' in field
+    assert 'autocomplete="current-password"' in field
 
 
 def test_a_session_that_lay_idle_has_ended(browser: TestClient, service: Service) -> None:

@@ -10,6 +10,7 @@ from iit.domain.access import Credential, Principal, Role, Scope
 from iit.domain.audit import AuditEvent, EventType
 from iit.domain.errors import InvalidInput, NotFound
 from iit.services.credentials import CredentialCache
+from iit.services.passwords import check_password
 from iit.store import sessions as session_store
 from iit.store import tokens as token_store
 from iit.store import users as user_store
@@ -18,9 +19,6 @@ from iit.store.users import User
 
 SINGLE_SIGN_ON: Final = "sso-"
 """How names of users of the identity provider begin; nobody else's do."""
-
-_MIN_PASSWORD: Final = 12
-_MAX_PASSWORD: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Users:
         """Create a user who sees everyone, or set a new password and role; open sessions and tokens end.
 
         Raises:
-            InvalidInput: unknown role, unfit name or a password under twelve characters.
+            InvalidInput: unknown role, unfit name, or a password that is short or easily guessed.
         """
         if role not in list(Role):
             raise InvalidInput(f"the role must be one of {', '.join(Role)}", place="role")
@@ -48,8 +46,7 @@ class Users:
             raise InvalidInput("use lower-case letters, digits, dot, dash and underscore", place="user name")
         if user_name.startswith(SINGLE_SIGN_ON):
             raise InvalidInput("belongs to users of the identity provider", place="user name")
-        if not _MIN_PASSWORD <= len(password) <= _MAX_PASSWORD:
-            raise InvalidInput(f"needs {_MIN_PASSWORD} to {_MAX_PASSWORD} characters", place="password")
+        check_password(password, user_name)
         hashed = self._hasher.hash(password)
         with self.database.transaction() as tx:
             user_store.save(tx, user_name, hashed, role, audit=_event(EventType.USER_SAVED, who, user_name))

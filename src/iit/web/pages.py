@@ -88,6 +88,7 @@ def log_in(
         page = _login(request, service, target, error)
         page.headers.update(wait or {})
         return page
+    service.access.sessions.close(request.cookies.get(COOKIE, ""))  # the browser forgets it: nobody else may have it
     answer = RedirectResponse(target, status_code=303)
     device = service.access.sessions.logins.device_token(user_name)
     secure = settings.secure_cookies or request.url.scheme == "https"
