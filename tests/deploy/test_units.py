@@ -68,6 +68,22 @@ def test_killed_it_is_started_again(docker: Docker, system: str) -> None:
     wait_for(lambda: live(docker, system), seconds=120, what="the service lives again")
 
 
+def test_reloaded_it_has_new_workers_and_answers_all_the_while(docker: Docker, system: str) -> None:
+    def workers() -> set[str]:
+        return set(docker("exec", system, "pgrep", "-f", "spawn_main").split())
+
+    before = workers()
+    docker("exec", system, "systemctl", "reload", "iit-ml-service")
+
+    def are_others() -> bool:
+        assert live(docker, system)
+        now = workers()
+        return len(now) == len(before) and not now & before
+
+    wait_for(are_others, seconds=120, what="all workers are new")
+    assert docker("exec", system, "systemctl", "is-active", "iit-ml-service") == "active"
+
+
 def test_daily_maintenance_runs_as_a_task(docker: Docker, system: str) -> None:
     docker("exec", system, "sh", "-c", "systemctl start iit-task@daily_backup iit-task@daily_maintenance")
     for task in ("daily_backup", "daily_maintenance"):
@@ -76,7 +92,7 @@ def test_daily_maintenance_runs_as_a_task(docker: Docker, system: str) -> None:
 
 
 def test_the_log_goes_on_after_it_was_rotated(docker: Docker, system: str) -> None:
-    docker("exec", system, "logrotate", "-f", "/etc/logrotate.d/iit-ml-service")
+    docker("exec", system, "/usr/sbin/logrotate", "-f", "/etc/logrotate.d/iit-ml-service")
     docker("exec", system, "systemctl", "restart", "iit-ml-service")
     wait_for(lambda: live(docker, system), seconds=120, what="the service lives")
     assert docker("exec", system, "sh", "-c", "ls /var/log/iit-ml-service").split()[:2] == ["app.log", "app.log.1"]

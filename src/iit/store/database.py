@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from math import isinf
 from typing import Final, TypeVar
 
 import psycopg
-from sqlalchemy import Connection, Engine, RootTransaction, create_engine, text
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, text
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
@@ -202,10 +203,6 @@ def open_database(
     calendar days.
     """
     chosen = pool or PoolSettings()
-    options = (
-        f"-c statement_timeout={chosen.statement_timeout_ms} -c lock_timeout={chosen.lock_timeout_ms} "
-        f"-c TimeZone={time_zone}"
-    )
     engine = create_engine(
         url,
         pool_size=chosen.size,
@@ -214,10 +211,26 @@ def open_database(
         pool_recycle=chosen.recycle_seconds,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"options": options, "application_name": "iit-ml-service", **_PATIENCE},
+        connect_args={"application_name": "iit-ml-service", **_PATIENCE},
     )
+    event.listen(engine, "connect", partial(_set_up, chosen=chosen, time_zone=time_zone))
     db_pool_limit.set(chosen.size + chosen.max_overflow)
     return Database(engine, audit_keys, chosen, breaker or closed_breaker("database"))
+
+
+def _set_up(
+    connection: psycopg.Connection[tuple[object]], _record: object, *, chosen: PoolSettings, time_zone: str
+) -> None:
+    """Set limits and time zone of a session by a statement: pgbouncer hands on nothing that a connection asks for."""
+    connection.autocommit = True
+    try:
+        connection.execute(
+            "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),"
+            " set_config('TimeZone', %s, false)",
+            (str(chosen.statement_timeout_ms), str(chosen.lock_timeout_ms), time_zone),
+        )
+    finally:
+        connection.autocommit = False
 
 
 def _is_away(cause: SQLAlchemyError | psycopg.Error) -> bool:
