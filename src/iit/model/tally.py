@@ -174,10 +174,10 @@ def fit_line(
                 b1 += bend * odds[i]
                 b2 += bend * odds[i] ** 2
         scale = max(b0 * b2 - b1 * b1, 1e-12)
-        step = (b0 * g1 - b1 * g0) / scale
-        level += (b2 * g0 - b1 * g1) / scale
+        step, rise = (b0 * g1 - b1 * g0) / scale, (b2 * g0 - b1 * g1) / scale
         slope += step
-        if abs(step) < near:
+        level += rise
+        if max(abs(step), abs(rise)) < near:
             break
     return intercept, slope
 
