@@ -316,7 +316,7 @@ def poison(database: Database, inbox: Inbox, raw: bytes, identifier: str = "MRN-
     """Put a message into the inbox that was good when it came and is not any more; return its id."""
     key = inbox_store.Key("EMR/X", f"poison {identifier}", raw[:32])
     patient_key = inbox.identities.hash_of(Identifier(identifier, "SYN000001\0SYN"))[:16]
-    arrival = inbox_store.Arrival(key, "ADT^A08", patient_key, raw)
+    arrival = inbox_store.Arrival(key, "ADT^A08", patient_key, inbox_store.Content(raw, None))
     event = AuditEvent(event_type="messages_received", actor="test", action="create", target="inbox")
     with database.transaction() as tx:
         inbox_store.add(tx, [arrival], received=inbox.clock(), audit=event)

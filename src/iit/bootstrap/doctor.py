@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from iit.bootstrap.health import disks_of
-from iit.bootstrap.secrets import audit_keys
+from iit.bootstrap.secrets import audit_keys, message_keys_of
 from iit.bootstrap.serving import trail
 from iit.config import SECRET_SETTINGS, Settings, load_settings, setting_problems
 from iit.ops.doctor.findings import Finding
@@ -76,6 +76,7 @@ def _look(settings: Settings, environ: Mapping[str, str], *, host: str, port: in
         database_url=url,
         is_private=settings.database_url is None,
         wanted_connections=workers * (settings.db_pool_size + settings.db_max_overflow),
+        message_keys=message_keys_of(settings).ids,
         check_audit=_audit_check(settings, url),
         now=lambda: datetime.now(settings.zone),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from iit.bootstrap.secrets import message_keys_of
 from iit.config import Settings
 from iit.ingest.fhir.map import fhir_mapper
 from iit.services.fhir import Exchange
@@ -16,4 +17,5 @@ def exchange(settings: Settings, database: Database, identities: Identities, clo
     Raises:
         InvalidInput: the site's table of codes cannot be read.
     """
-    return Exchange(database, fhir_mapper(settings.zone, settings.hl7_codes), identities, clock)
+    mapper = fhir_mapper(settings.zone, settings.hl7_codes)
+    return Exchange(database, mapper, identities, clock, message_keys_of(settings))

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from iit.bootstrap.secrets import message_keys_of
 from iit.config import Settings
 from iit.ops.health.probes import Watched, health_of
 from iit.ops.health.reporting import Reporting
@@ -35,6 +36,7 @@ def open_health(
             redis_url=None if settings.redis_url is None else settings.redis_url.get_secret_value(),
             disks=disks_of(settings),
             spool=settings.data_dir / "spool",
+            message_keys=message_keys_of(settings).ids,
             now=now,
         )
     )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from iit.config import RETIRED, Settings
 from iit.domain.errors import InvalidInput
 from iit.services.keyring import keyed_hash
+from iit.services.message_keys import MessageKeys, message_keys
 from iit.store.chain import AuditKeys
 
 
@@ -48,6 +49,11 @@ def audit_keys(settings: Settings) -> AuditKeys:
     told = secrets_of(settings)
     present, *former = told.accepted + told.retired
     return AuditKeys.derived(present, former)
+
+
+def message_keys_of(settings: Settings) -> MessageKeys:
+    """Return what stored messages are sealed with; nothing where no key is set."""
+    return MessageKeys() if settings.message_key is None else message_keys(settings.message_key.get_secret_value())
 
 
 def setting_marks(settings: Settings) -> dict[str, str]:

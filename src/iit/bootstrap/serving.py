@@ -188,7 +188,12 @@ def assemble(settings: Settings, database: Database) -> Service:
         limits=open_limits(_redis_url(settings), time.time, redis_breaker(settings)),
         intake=Intake(database, zone),
         inbox=Inbox(
-            database, _hl7_mapper(settings), identities, lambda: datetime.now(zone), {FHIR: fhir.merge_waiting}
+            database,
+            _hl7_mapper(settings),
+            identities,
+            lambda: datetime.now(zone),
+            {FHIR: fhir.merge_waiting},
+            fhir.keys,
         ),
         fhir=fhir,
         assessments=Assessments(database),

@@ -74,6 +74,20 @@ def discard(message_id: MessageId) -> None:
     say(f"message {message_id} discarded")
 
 
+@inbox.command("reseal")
+def reseal(
+    unsealed: Annotated[
+        bool, typer.Option("--unsealed", help="Keep them as they came, before IIT_MESSAGE_KEY is taken away.")
+    ] = False,
+) -> None:
+    """Seal all kept messages with the first key of IIT_MESSAGE_KEY; broken off, run it again."""
+    with running() as service:
+        if not service.inbox.keys.keys:
+            raise InvalidInput("is not set", place="IIT_MESSAGE_KEY")
+        n = service.inbox.reseal(actor=operator().name, unsealed=unsealed)
+    say(f"{n} messages are kept in another form now")
+
+
 @inbox.command("work")
 def work(as_json: Json = False) -> None:
     """Work on all messages that are due, and stop."""

@@ -43,8 +43,8 @@ def _read(given: Mapping[str, str]) -> tuple[Settings | None, list[str]]:
 
 
 SECRET_SETTINGS = (
-    "database_url", "database_owner_url", "oidc_client_secret", "openmrs_url", "openmrs_write_back_url", "redis_url",
-    "secret_key", "smtp_url",
+    "database_url", "database_owner_url", "message_key", "oidc_client_secret", "openmrs_url", "openmrs_write_back_url",
+    "redis_url", "secret_key", "smtp_url",
 )  # fmt: skip
 """Settings that a file may hold: `IIT_<NAME>_FILE` names it."""
 

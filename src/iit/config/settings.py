@@ -1,6 +1,7 @@
 """All settings, each with what it means and what it may be."""
 
 import os
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final
@@ -57,6 +58,14 @@ class Settings(OidcSettings):
             "spaces between, are still accepted after a rotation. One with `retired:` before it opens nothing, but the "
             "audit trail is still verified and people are still recognised by it: keep it. Else one is made and "
             "kept in the data folder."
+        ),
+    ] = None
+    message_key: Annotated[
+        SecretStr | None,
+        Field(
+            description="Key of 64 hexadecimal digits (`openssl rand -hex 32`) that stored messages are sealed with; "
+            "more of them, with spaces between, still open what they sealed: put a new one first, restart, run "
+            "`iit inbox reseal`, then drop the old one. Else messages are stored as they came."
         ),
     ] = None
     audit_anchor_dir: Annotated[
@@ -265,6 +274,16 @@ class Settings(OidcSettings):
         if any(known in word.lower() for word in words for known in _KNOWN_SECRETS):
             raise ValueError("must not be an example that others know: make one with `openssl rand -hex 32`")
         return secret
+
+    @field_validator("message_key")
+    @classmethod
+    def _whole_keys(cls, keys: SecretStr | None) -> SecretStr | None:
+        words = [] if keys is None else keys.get_secret_value().split()
+        if keys is not None and (not words or not all(re.fullmatch("[0-9a-fA-F]{64}", word) for word in words)):
+            raise ValueError("must be 64 hexadecimal digits, or several times that with spaces between")
+        if any(len(set(word)) < 10 for word in words):
+            raise ValueError("must not be a repetition: make one with `openssl rand -hex 32`")
+        return keys
 
     def as_environment(self) -> dict[str, str]:
         """Return the settings that were given, secrets included, as variables for a process of our own."""

@@ -68,6 +68,7 @@ class EventType(StrEnum):
     RECORDS_MERGED = "records_merged", "Facts of messages were merged into records."
     MESSAGE_READ = "message_read", "A message of the inbox was looked at."
     MESSAGES_RETRIED = "messages_retried", "Messages that had failed are to be tried again."
+    MESSAGES_RESEALED = "messages_resealed", "Stored messages were sealed with another key, or are no longer sealed."
     MESSAGE_DISCARDED = "message_discarded", "A message was thrown away."
 
     OUTCOMES_RESOLVED = "outcomes_resolved", "What became of past predictions was noted."

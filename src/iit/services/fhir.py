@@ -28,10 +28,11 @@ from iit.ingest.fhir.strict import validate
 from iit.services.fhir_work import Done, faults, merge, shares, standing
 from iit.services.identities import Identities
 from iit.services.inbox_work import FHIR
+from iit.services.message_keys import MessageKeys
 from iit.services.refusals import note_refused_patient
 from iit.store import inbox as inbox_store
 from iit.store.database import Database, Transaction
-from iit.store.inbox import Arrival, Key, Waiting
+from iit.store.inbox import Arrival, Content, Key, Waiting
 from iit.telemetry import messages_total
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class Exchange:
     mapper: FhirMapper
     identities: Identities = field(repr=False)
     clock: Callable[[], datetime]
+    keys: MessageKeys = field(default_factory=MessageKeys)
 
     def receive(self, data: bytes, *, who: Principal, is_strict: bool = False, request: Request | None = None) -> Reply:
         """Take a bundle or a single resource in and tell what became of it.
@@ -167,12 +169,12 @@ class Exchange:
             if units:
                 event = AuditEvent(event_type=EventType.MESSAGES_RECEIVED, actor=who.name, action="create",
                                    target="inbox", detail={"n": len(units)})  # fmt: skip
-                arrivals = [unit.arrival for unit in units]
+                arrivals = self.keys.sealed([unit.arrival for unit in units])
                 waiting = inbox_store.add_for_now(tx, arrivals, received=received, due=received + _REST, audit=event)
         for uuid in sorted(set(refused.values())):
             note_refused_patient(self.database, who, action="update", patient_uuid=uuid)
-        by_raw = {bytes(one.raw): one for one in waiting}
-        return None if is_refused else [(unit, by_raw.get(unit.arrival.raw)) for unit in units]
+        by_hash = {bytes(one.content_hash): one for one in waiting}
+        return None if is_refused else [(unit, by_hash.get(unit.arrival.key.content_hash)) for unit in units]
 
     def _units(self, contents: Contents, told: list[Told], fates: list[Fate], data: bytes, sender: str) -> list[_Unit]:
         useful = [at for at, one in enumerate(told) if fates[at] is None and (one.facts or one.merged)]
@@ -191,7 +193,7 @@ class Exchange:
             kind = "Bundle" if contents.type else told[places[0]].entry.kind
             key = Key(sender, "", hashlib.sha256(raw).digest())
             patient_key = self.identities.hash_of(told[places[0]].person[0])[:16]
-            units.append(_Unit(places, Arrival(key, f"{FHIR}^{kind}", patient_key, raw)))
+            units.append(_Unit(places, Arrival(key, f"{FHIR}^{kind}", patient_key, Content(raw, None))))
         return units
 
     def _work(

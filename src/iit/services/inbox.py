@@ -19,15 +19,17 @@ from iit.ingest.hl7.strict import validate
 from iit.services.background import working_beside
 from iit.services.identities import Identities
 from iit.services.inbox_work import Merge, Worker, WorkSummary, type_label
+from iit.services.message_keys import MessageKeys
 from iit.store import inbox as inbox_store
 from iit.store.database import Database
-from iit.store.inbox import Arrival, InboxRow, Key
+from iit.store.inbox import Arrival, Content, InboxRow, Key
 from iit.telemetry import messages_total
 
 log = logging.getLogger(__name__)
 
 _IDLE_SECONDS: Final = 0.25
 _AWAY_SECONDS: Final = 1.0
+RESEALED_AT_ONCE: Final = 500
 
 
 class Frame(NamedTuple):
@@ -73,6 +75,7 @@ class Inbox:
         identities: whose they are.
         clock: the present time, aware.
         others: what merges messages that are no HL7, by the first part of their type.
+        keys: what stored messages are sealed with.
     """
 
     database: Database
@@ -80,6 +83,7 @@ class Inbox:
     identities: Identities = field(repr=False)
     clock: Callable[[], datetime]
     others: Mapping[str, Merge] = field(default_factory=dict, repr=False)
+    keys: MessageKeys = field(default_factory=MessageKeys)
 
     def receive(self, frames: Sequence[Frame], *, actor: str) -> list[bytes]:
         """Store what came, in one transaction, and return the acknowledgement of each frame, in order.
@@ -108,7 +112,7 @@ class Inbox:
         Raises:
             Unavailable: the database is away; what was not done is still there.
         """
-        return Worker(self.database, self.mapper, self.identities, self.clock, self.others).work()
+        return Worker(self.database, self.mapper, self.identities, self.clock, self.others, self.keys).work()
 
     def rows(self, *, state: str | None = None, limit: int = 100) -> list[InboxRow]:
         """Return messages without their content, newest first."""
@@ -119,7 +123,7 @@ class Inbox:
         """Return a message with its content, where that is still kept.
 
         Raises:
-            NotFound: there is no such message.
+            NotFound: there is no such message. Unavailable: it is sealed with a key that is not set.
         """
         event = AuditEvent(
             event_type=EventType.MESSAGE_READ, actor=actor, action="read", target=f"message:{message_id}"
@@ -128,7 +132,8 @@ class Inbox:
             row = inbox_store.find(tx, message_id)
             if row is None:
                 raise NotFound("there is no such message", place=f"message {message_id}")
-            return row, inbox_store.raw_of(tx, message_id, audit=event)
+            kept = inbox_store.content_of(tx, message_id, audit=event)
+            return row, None if kept is None else self.keys.open(kept.content, kept.content_hash)
 
     def retry(self, message_ids: Sequence[int] | None, *, actor: str) -> list[int]:
         """Let dead messages be tried again, all where none are named; return which."""
@@ -149,6 +154,36 @@ class Inbox:
             if not inbox_store.discard(tx, message_id, now=self.clock(), audit=event):
                 raise NotFound("no such message waits or is dead", place=f"message {message_id}")
 
+    def reseal(self, *, actor: str, unsealed: bool = False) -> int:
+        """Seal all kept messages with the present key, whatever they are sealed with now; return how many were changed.
+
+        Done some at a time: broken off, the next call goes on with the rest.
+
+        Args:
+            actor: who wants it.
+            unsealed: keep them as they came instead, before the keys are taken away.
+
+        Raises:
+            Unavailable: a key that messages are sealed with is not set.
+        """
+        keys = MessageKeys() if unsealed else self.keys
+        n_changed = 0
+        while n := self._reseal_some(keys, actor):
+            n_changed += n
+        return n_changed
+
+    def _reseal_some(self, keys: MessageKeys, actor: str) -> int:
+        with self.database.transaction() as tx:
+            kept = inbox_store.not_sealed_with(tx, keys.present, limit=RESEALED_AT_ONCE)
+            if kept:
+                contents = [
+                    (one.id, keys.seal(self.keys.open(one.content, one.content_hash), one.content_hash)) for one in kept
+                ]
+                event = AuditEvent(event_type=EventType.MESSAGES_RESEALED, actor=actor, action="update", target="inbox",
+                                   detail={"n": len(kept), "key_id": keys.present})  # fmt: skip
+                inbox_store.put_contents(tx, contents, audit=event)
+        return len(kept)
+
     def depth(self) -> Depth:
         """Return how much there is to do."""
         with self.database.transaction() as tx:
@@ -163,8 +198,12 @@ class Inbox:
             yield
 
     def _work_until(self, stop: Event) -> None:
+        has_resealed = not self.keys.keys
         while not stop.is_set():
             try:
+                if not has_resealed:
+                    self.reseal(actor="inbox")
+                    has_resealed = True
                 summary = self.work()
             except Unavailable:
                 pause = _AWAY_SECONDS
@@ -196,7 +235,7 @@ class Inbox:
         header = item.header
         key = Key(header.sender, header.control_id, hashlib.sha256(item.raw).digest())
         patient_key = None if mapped is None else self.identities.hash_of(mapped.identifiers[0])[:16]
-        return _Judged(item, None, Arrival(key, header.kind, patient_key, item.raw))
+        return _Judged(item, None, Arrival(key, header.kind, patient_key, Content(item.raw, None)))
 
     def _keep(self, arrivals: list[Arrival], now: datetime, actor: str) -> "dict[Key, datetime | Exception]":
         try:
@@ -218,7 +257,7 @@ class Inbox:
         event = AuditEvent(event_type=EventType.MESSAGES_RECEIVED, actor=actor, action="create", target="inbox",
                            detail={"n": len(arrivals)})  # fmt: skip
         with self.database.transaction() as tx:
-            return inbox_store.add(tx, arrivals, received=now, audit=event)
+            return inbox_store.add(tx, self.keys.sealed(arrivals), received=now, audit=event)
 
 
 def _answer(contents: Contents, group: list[_Judged], kept: "dict[Key, datetime | Exception]", now: datetime) -> bytes:

@@ -12,6 +12,7 @@ from iit.ingest.hl7.header import MAPPED
 from iit.ingest.hl7.map import Mapper
 from iit.ingest.hl7.reading import SOURCE, Mapped
 from iit.services.identities import Identities
+from iit.services.message_keys import MessageKeys
 from iit.store import deltas as delta_store
 from iit.store import inbox as inbox_store
 from iit.store import privacy as privacy_store
@@ -52,6 +53,7 @@ class Worker:
         identities: whose they are.
         clock: the present time, aware.
         others: what merges messages that are no HL7, by the first part of their type.
+        keys: what stored messages are sealed with.
     """
 
     database: Database
@@ -59,6 +61,7 @@ class Worker:
     identities: Identities = field(repr=False)
     clock: Callable[[], datetime]
     others: Mapping[str, Merge] = field(default_factory=dict, repr=False)
+    keys: MessageKeys = field(default_factory=MessageKeys)
 
     def work(self) -> WorkSummary:
         """Work on all messages that are due, those of a patient in the order they came.
@@ -67,7 +70,8 @@ class Worker:
         can never succeed; all others go on.
 
         Raises:
-            Unavailable: the database is away; what was not done is still there.
+            Unavailable: the database is away, or a message is sealed with a key that is not set; what was not done is
+                still there.
         """
         summary = WorkSummary()
         with self.database.transaction() as tx:
@@ -119,7 +123,8 @@ class Worker:
         self._count([message], "done", summary)
         return False
 
-    def _process(self, tx: Transaction, due: list[Waiting]) -> None:
+    def _process(self, tx: Transaction, stored: list[Waiting]) -> None:
+        due = self.keys.opened(stored)
         others = [(merge, one) for one in due if (merge := self.others.get(form_of(one.message_type))) is not None]
         messages = [one for one in due if form_of(one.message_type) not in self.others]
         for merge, one in others:

@@ -1,6 +1,6 @@
 """What can be wrong with a database, asked without changing anything: questions whose right answer is no row."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -88,6 +88,10 @@ QUESTIONS: Final = {
         SELECT format('%%s wait, the oldest for %%s min', count(*),
                       (extract(epoch FROM now() - min(received_at)) / 60)::int)
         FROM inbox WHERE state = 'waiting' HAVING min(received_at) < now() - interval '5 minutes'""",
+    "message_key_missing": """
+        SELECT string_agg(DISTINCT key_id, ', ') FROM inbox
+        WHERE state IN ('waiting', 'dead') AND key_id IS NOT NULL AND key_id <> ALL(%(message_keys)s::text[])
+        HAVING count(*) > 0""",
     "dead_messages": "SELECT count(*)::text FROM inbox WHERE state = 'dead' HAVING count(*) > 0",
     "jobs_stuck": """
         SELECT string_agg(kind || ' ' || job_id::text, ', ') FROM jobs
@@ -149,10 +153,13 @@ class Patient:
         return ahead
 
 
-def values_of(wanted_connections: int) -> dict[str, Any]:
+def values_of(wanted_connections: int, message_keys: Sequence[str]) -> dict[str, Any]:
     """Return what the questions ask with."""
     indexes = [str(index.name) for table in metadata.tables.values() for index in table.indexes]
-    return {"tables": list(metadata.tables), "indexes": indexes, "wanted": wanted_connections}
+    return {
+        "tables": list(metadata.tables), "indexes": indexes, "wanted": wanted_connections,
+        "message_keys": list(message_keys),
+    }  # fmt: skip
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 
 from iit.domain.audit import AuditEvent
 from iit.store import audit as audit_trail
@@ -27,13 +27,23 @@ class Key(NamedTuple):
         return "Key()"
 
 
+class Content(NamedTuple):
+    """What a message says, as it is stored: as it came, or sealed with the key of this id."""
+
+    raw: bytes
+    key_id: str | None
+
+    def __repr__(self) -> str:
+        return "Content()"
+
+
 class Arrival(NamedTuple):
     """A message to be stored. `patient_key` is None of one that is acknowledged and left alone."""
 
     key: Key
     message_type: str
     patient_key: bytes | None
-    raw: bytes
+    content: Content
 
     def __repr__(self) -> str:
         return "Arrival()"
@@ -48,9 +58,22 @@ class Waiting(NamedTuple):
     patient_key: bytes
     tries: int
     message_type: str
+    content_hash: bytes
+    key_id: str | None
 
     def __repr__(self) -> str:
         return "Waiting()"
+
+
+class Kept(NamedTuple):
+    """A message whose content is still there."""
+
+    id: int
+    content_hash: bytes
+    content: Content
+
+    def __repr__(self) -> str:
+        return "Kept()"
 
 
 class InboxRow(NamedTuple):
@@ -73,15 +96,17 @@ class InboxRow(NamedTuple):
 
 _ROW: Final = [inbox.c[name] for name in InboxRow._fields]
 _WAITING: Final = [inbox.c[name] for name in Waiting._fields]
+_KEPT: Final = [inbox.c[name] for name in ("id", "content_hash", "raw", "key_id")]
 
 
 _RECEIVED: Final = [inbox.c[name] for name in (*Key._fields, "received_at")]
 _COLUMNS: Final = (
-    *Key._fields, "message_type", "patient_key", "shard", "raw", "state", "received_at", "next_try_at", "finished_at",
+    *Key._fields, "message_type", "patient_key", "shard", "raw", "key_id", "state", "received_at", "next_try_at",
+    "finished_at",
 )  # fmt: skip
 _ADD: Final = inserting(inbox, _COLUMNS).on_conflict_do_nothing(index_elements=list(Key._fields)).returning(*_RECEIVED)
 
-_REVIVED: Final = ("raw", "state", "received_at", "next_try_at", "finished_at")
+_REVIVED: Final = ("raw", "key_id", "state", "received_at", "next_try_at", "finished_at")
 _FRESH: Final = inserting(inbox, _COLUMNS)
 _ADD_OR_REVIVE: Final = _FRESH.on_conflict_do_update(
     index_elements=list(Key._fields),
@@ -182,7 +207,7 @@ def finish(tx: Transaction, message_ids: Sequence[int], *, now: datetime) -> Non
     tx.execute(
         update(inbox)
         .where(inbox.c.id.in_(message_ids))
-        .values(state="done", raw=None, error=None, finished_at=now)
+        .values(state="done", raw=None, key_id=None, error=None, finished_at=now)
     )  # fmt: skip
 
 
@@ -197,7 +222,7 @@ def fail(tx: Transaction, message_id: int, *, error: str, next_try: datetime | N
 
 def refuse(tx: Transaction, message_id: int, *, error: str, now: datetime) -> None:
     """Give up a message whose sender is told why, and remove its content."""
-    values = {"state": "discarded", "raw": None, "error": error, "finished_at": now}
+    values = {"state": "discarded", "raw": None, "key_id": None, "error": error, "finished_at": now}
     tx.execute(update(inbox).where(inbox.c.id == message_id).values(**values))
 
 
@@ -219,7 +244,7 @@ def discard(tx: Transaction, message_id: int, *, now: datetime, audit: AuditEven
         update(inbox)
         .where(inbox.c.id == message_id)
         .where(or_(inbox.c.state == "dead", inbox.c.state == "waiting"))
-        .values(state="discarded", raw=None, finished_at=now)
+        .values(state="discarded", raw=None, key_id=None, finished_at=now)
     )
     done = tx.execute(query).rowcount > 0
     if done:
@@ -241,11 +266,31 @@ def find(tx: Transaction, message_id: int) -> InboxRow | None:
     return None if row is None else InboxRow(*row)
 
 
-def raw_of(tx: Transaction, message_id: int, *, audit: AuditEvent) -> bytes | None:
+def content_of(tx: Transaction, message_id: int, *, audit: AuditEvent) -> Kept | None:
     """Return the content of a message, where it is still kept."""
     audit_trail.write(tx, audit)
-    found = tx.execute(select(inbox.c.raw).where(inbox.c.id == message_id)).scalar_one_or_none()
-    return None if found is None else bytes(found)
+    row = tx.execute(select(*_KEPT).where(inbox.c.id == message_id).where(inbox.c.raw.is_not(None))).one_or_none()
+    return None if row is None else _kept(row)
+
+
+def not_sealed_with(tx: Transaction, key_id: str | None, *, limit: int) -> list[Kept]:
+    """Return some messages whose content is kept in another form than with this key, locked; None is no key."""
+    query = select(*_KEPT).where(or_(inbox.c.state == "waiting", inbox.c.state == "dead"))
+    query = query.where(inbox.c.raw.is_not(None)).where(inbox.c.key_id.is_distinct_from(key_id))
+    return [_kept(row) for row in tx.execute(query.order_by(inbox.c.id).limit(limit).with_for_update())]
+
+
+def put_contents(tx: Transaction, contents: Sequence[tuple[int, Content]], *, audit: AuditEvent) -> None:
+    """Store the contents of locked messages in another form."""
+    statement = update(inbox).where(inbox.c.id == bindparam("of")).values(raw=bindparam("new"), key_id=bindparam("by"))
+    tx.execute(statement, [{"of": of, "new": content.raw, "by": content.key_id} for of, content in contents])
+    audit_trail.write(tx, audit)
+
+
+def key_ids(tx: Transaction) -> set[str]:
+    """Return the ids of the keys that kept contents are sealed with."""
+    query = select(inbox.c.key_id).distinct().where(or_(inbox.c.state == "waiting", inbox.c.state == "dead"))
+    return set(tx.execute(query.where(inbox.c.key_id.is_not(None))).scalars())
 
 
 def depth(tx: Transaction) -> tuple[Mapping[str, int], datetime | None]:
@@ -260,6 +305,10 @@ def depth(tx: Transaction) -> tuple[Mapping[str, int], datetime | None]:
     return counts, found.get("waiting", (0, None))[1]
 
 
+def _kept(row: Any) -> Kept:
+    return Kept(row.id, bytes(row.content_hash), Content(bytes(row.raw), row.key_id))
+
+
 def _row(arrival: Arrival, received: datetime) -> dict[str, object]:
     is_kept = arrival.patient_key is not None
     return {
@@ -267,7 +316,8 @@ def _row(arrival: Arrival, received: datetime) -> dict[str, object]:
         "message_type": arrival.message_type,
         "patient_key": arrival.patient_key,
         "shard": arrival.patient_key[0] % SHARDS if arrival.patient_key else 0,
-        "raw": arrival.raw if is_kept else None,
+        "raw": arrival.content.raw if is_kept else None,
+        "key_id": arrival.content.key_id if is_kept else None,
         "state": "waiting" if is_kept else "ignored",
         "received_at": received,
         "next_try_at": received,

@@ -112,6 +112,7 @@ inbox = Table(
     Column("patient_key", LargeBinary, comment="keyed hash: messages with the same one are processed in order"),
     Column("shard", SmallInteger, nullable=False, comment="one worker at a time works on a shard"),
     Column("raw", LargeBinary, comment="the message, until it is done or discarded"),
+    Column("key_id", Text, comment="which key the message is sealed with; NULL as it came"),
     Column("state", Text, nullable=False, comment="waiting, done, ignored, dead or discarded"),
     Column("tries", SmallInteger, nullable=False, server_default="0"),
     Column("error", Text),

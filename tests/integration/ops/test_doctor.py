@@ -167,6 +167,9 @@ PLANTS = [
     pytest.param("INSERT INTO inbox (sender, control_id, content_hash, message_type, patient_key, shard, raw, state,"
                  " received_at, next_try_at) VALUES ('a', '1', 'h', 'A', 'k', 0, 'm', 'dead', now(), now())",
                  "DELETE FROM inbox", "dead_messages", id="dead letters"),
+    pytest.param("INSERT INTO inbox (sender, control_id, content_hash, message_type, patient_key, shard, raw, key_id,"
+                 " state, received_at, next_try_at) VALUES ('a', '1', 'h', 'A', 'k', 0, 'm', '0123456789abcdef',"
+                 " 'waiting', now(), now())", "DELETE FROM inbox", "message_key_missing", id="key of messages missing"),
     pytest.param("INSERT INTO jobs (job_id, kind, arguments, state, requested_by, created_at, heartbeat_at) VALUES"
                  " (gen_random_uuid(), 'train', '{{}}', 'running', 'x', now(), now() - interval '2 min')",
                  "DELETE FROM jobs", "jobs_stuck", id="jobs stuck"),
@@ -237,7 +240,8 @@ def a_look(folder: Path) -> Callable[..., Look]:
             "data_dir": folder, "models": folder / "models", "log_file": None, "backup_folder": None,
             "disks": DiskLimits(folders=[folder], percent=100), "secret_files": [], "host": "127.0.0.1",
             "port": free_port(), "time_zone": "Africa/Lagos", "certificates": [], "redis_url": None,
-            "database_url": None, "is_private": True, "wanted_connections": 1, "check_audit": None,
+            "database_url": None, "is_private": True, "wanted_connections": 1, "message_keys": [],
+            "check_audit": None,
             "now": lambda: datetime.now().astimezone(),
         }  # fmt: skip
         return Look(**{**sound, **changes})  # type: ignore[arg-type]

@@ -136,6 +136,9 @@ def test_a_message_that_waits_too_long_is_told(service: Service, owner: "psycopg
     assert told(service, "inbox") == (
         State.DEGRADED, "the oldest message waits for 6 minutes", {"waiting": 2, "dead": 0, "oldest_seconds": 360},
     )  # fmt: skip
+    owner.execute("UPDATE inbox SET key_id = '0123456789abcdef'")
+    assert "a key that is not set: 0123456789abcdef" in str(told(service, "inbox").reason)
+    assert found(watching(service, message_keys=["0123456789abcdef"]), "inbox").figures["waiting"] == 2
     owner.execute("DELETE FROM inbox")
 
 
@@ -170,7 +173,8 @@ def watching(service: Service, **changes: object) -> Health:
     """What the service looks at, changed as told."""
     parts = Watched(
         database=service.database, champion=service.champion, audit=service.audit, redis_url=None,
-        disks=DiskLimits(folders=[], percent=80), spool=Path("/nowhere"), now=service.now,
+        disks=DiskLimits(folders=[], percent=80), spool=Path("/nowhere"), message_keys=[],
+        now=service.now,
     )  # fmt: skip
     return health_of(replace(parts, **changes))  # type: ignore[arg-type]
 

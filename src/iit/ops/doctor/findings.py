@@ -84,6 +84,7 @@ REMEDIES: Final[dict[str, Remedy]] = {
     "backup_old": Remedy(_W, "The newest good backup is older than 26 hours.", "`iit backup run`; the log of cron tells why it was not made."),
     "backup_failed": Remedy(_W, "The last backup failed.", "Mend what its reason names, then `iit backup run`."),
     "inbox_stuck": Remedy(_F, "Messages wait for more than 5 minutes.", "Is the service running? `iit inbox work` does it by hand and tells errors."),
+    "message_key_missing": Remedy(_F, "Stored messages are sealed with a key that is not set, and wait.", "Put the key with this id back into `IIT_MESSAGE_KEY`, behind the present one; then `iit inbox reseal`."),
     "dead_messages": Remedy(_W, "Messages were given up.", "`iit inbox list --state dead` tells why; then `iit inbox retry` or `discard`."),
     "jobs_stuck": Remedy(_W, "Work in the background has stopped or does not begin.", "A service that starts takes it up again; `iit jobs` lists and cancels."),
     "locked_down": Remedy(_W, "The service is locked to all but administrators.", "`iit access unlock` when the emergency is over."),

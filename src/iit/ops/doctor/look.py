@@ -35,6 +35,7 @@ class Look:
         database_url: the application's; None where a private server does not run.
         is_private: whether the server is a private one.
         wanted_connections: which all workers together may ask for.
+        message_keys: ids of the keys that stored messages are sealed with.
         check_audit: holds the trail to its anchor; None where there is no secret to do it with.
         now: the present time, aware.
     """
@@ -53,6 +54,7 @@ class Look:
     database_url: str | None = field(repr=False)
     is_private: bool
     wanted_connections: int
+    message_keys: Sequence[str]
     check_audit: Callable[[], object] | None = field(repr=False)
     now: Callable[[], datetime] = field(repr=False)
 

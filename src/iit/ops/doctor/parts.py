@@ -28,7 +28,7 @@ def _examined(look: Look, patient: Patient) -> Iterator[Finding]:
     told = patient.schema()
     if told is not None:
         yield Finding(*told)
-    values = diagnosis.values_of(look.wanted_connections)
+    values = diagnosis.values_of(look.wanted_connections, look.message_keys)
     for code, question in diagnosis.QUESTIONS.items():
         for reason in patient.reasons(question, values):
             yield Finding(code, reason)

@@ -59,7 +59,7 @@ CHECKS: Final = (
     ),
     Check(
         "inbox",
-        "The oldest waiting message is at most 5 minutes old.",
+        "The oldest waiting message is at most 5 minutes old, and the keys of all sealed ones are set.",
         "`iit inbox list --state waiting`; with no service running, `iit inbox work`.",
     ),
     Check(

@@ -33,6 +33,7 @@ class Watched:
         redis_url: None where there is no Redis.
         disks: folders whose disks are watched.
         spool: folder of what is kept on disk while a part is away; one folder for each part.
+        message_keys: ids of the keys that stored messages are sealed with.
         now: the present time, aware.
     """
 
@@ -42,6 +43,7 @@ class Watched:
     redis_url: str | None = field(repr=False)
     disks: DiskLimits
     spool: Path
+    message_keys: Sequence[str]
     now: Callable[[], datetime] = field(repr=False)
 
 
@@ -53,7 +55,7 @@ def health_of(watched: Watched) -> Health:
         "model": lambda: _model(watched.champion),
         "disk": lambda: _disk(watched.disks),
         "backup": lambda: _backup(watched.database, watched.now()),
-        "inbox": lambda: _inbox(watched.database, watched.now()),
+        "inbox": lambda: _inbox(watched),
         "spool": lambda: _spool(watched.spool, watched.now()),
         "writing": lambda: _writing(watched.database),
         "self_test": lambda: _self_test(watched.champion),
@@ -113,11 +115,15 @@ def _backup(database: Database, now: datetime) -> Outcome:
     return Outcome(figures=figures)
 
 
-def _inbox(database: Database, now: datetime) -> Outcome:
-    with database.transaction() as tx:
+def _inbox(watched: Watched) -> Outcome:
+    with watched.database.transaction() as tx:
         depth, oldest = inbox.depth(tx)
-    age = now - oldest if oldest is not None else timedelta()
+        missing = inbox.key_ids(tx) - set(watched.message_keys)
+    age = watched.now() - oldest if oldest is not None else timedelta()
     figures = {**depth, "oldest_seconds": round(age.total_seconds())}
+    if missing:
+        told = f"messages are sealed with a key that is not set: {', '.join(sorted(missing))}"
+        return Outcome(State.DEGRADED, told, figures)
     if age > LATE_MESSAGE:
         return Outcome(State.DEGRADED, f"the oldest message waits for {age.total_seconds() / 60:.0f} minutes", figures)
     return Outcome(figures=figures)
