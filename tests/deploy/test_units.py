@@ -100,4 +100,4 @@ def test_the_log_goes_on_after_it_was_rotated(docker: Docker, system: str) -> No
 
 def test_stopped_it_leaves_nothing_running(docker: Docker, system: str) -> None:
     docker("exec", system, "systemctl", "stop", "iit-ml-service")
-    assert docker("exec", system, "sh", "-c", "pgrep -f 'postgres|iit serve' || true") == ""
+    assert docker("exec", system, "sh", "-c", "pgrep -f '[p]ostgres|[i]it serve' || true") == ""

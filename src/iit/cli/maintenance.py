@@ -17,10 +17,10 @@ from iit.config import Settings, load_settings
 from iit.domain.errors import InvalidInput, NotFound, ServiceError, Unavailable
 from iit.model.registry import Registry
 from iit.ops import maintenance as upkeep
+from iit.ops import reports
 from iit.ops.alerts import SEVERITIES
 from iit.ops.backup.catalog import Vault
 from iit.ops.integrity import Finding, Scope, check
-from iit.ops.reports import write_report
 from iit.ops.restore.beside import fitting_binaries
 from iit.ops.tools import Tools
 from iit.store import server
@@ -99,8 +99,13 @@ def monthly(
     with task_log(settings, "maintenance monthly", operator().name, warn) as detail:
         with owned_database(settings) as (database, _):
             free = shutil.disk_usage(settings.data_dir).free
-            detail.update(write_report(database, path, start=start, end=end, free_bytes=free))
-        say(f"{detail['report']}\n{detail['pdf']}")
+            told = reports.compose("monthly", database, start=start, end=end, free_bytes=free)
+        for form in (path, path.with_suffix(".pdf")):
+            reports.write(told, form)
+            say(str(form))
+        detail.update(
+            report=str(path), predictions=told["n_predictions"], disk_full_in_days=told["growth"]["full_in_days"]
+        )
 
 
 @integrity.command("check")

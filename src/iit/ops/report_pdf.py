@@ -1,4 +1,4 @@
-"""The monthly report as PDF: its figures as text, tables and plots.
+"""A report as PDF: its figures as text, tables and plots.
 
 As a program it reads what `iit.ops.reports` tells as JSON and writes the document; `iit.ops.report_process` runs it, so
 that neither a command nor the service carries a chart library for it.
@@ -26,8 +26,7 @@ def as_pdf(told: Mapping[str, Any]) -> bytes:
     """Return the report as PDF; the same figures give the same text and plots.
 
     Args:
-        told: title, end, summary (lines), days (name, n), growth (see `iit.ops.growth`) and tables (rows of name, value
-            by title).
+        told: as `iit.ops.reports.compose` returns it.
     """
     pdf = FPDF(format="A4")
     pdf.set_creation_date(datetime.fromisoformat(told["end"]))
@@ -42,9 +41,10 @@ def as_pdf(told: Mapping[str, Any]) -> bytes:
     if told["days"]:
         _heading(pdf, "Predictions by day", 12)
         pdf.image(_days(told["days"]), w=pdf.epw, alt_text="Predictions by day")
-    _heading(pdf, "Growth", 12)
-    pdf.multi_cell(0, 6, told["growth"]["text"], new_x="LMARGIN", new_y="NEXT")
-    if told["growth"]["line"]:
+    if told["growth"]:
+        _heading(pdf, "Growth", 12)
+        pdf.multi_cell(0, 6, told["growth"]["text"], new_x="LMARGIN", new_y="NEXT")
+    if told["growth"] and told["growth"]["line"]:
         pdf.image(_growth(told["growth"]), w=pdf.epw, alt_text="Size of the database and its forecast")
     for title, rows in told["tables"].items():
         _heading(pdf, title, 12)
@@ -75,8 +75,11 @@ def _table(pdf: FPDF, rows: Sequence[Sequence[str]]) -> None:
 def _days(days: Sequence[tuple[str, int]]) -> io.BytesIO:
     figure = Figure(figsize=(7, 2.4), layout="constrained")
     axes = figure.add_subplot()
-    axes.bar([day[-2:] for day, _ in days], [n for _, n in days], color=_BAR)
-    axes.set_xlabel("day of the month")
+    places = range(len(days))
+    axes.bar(places, [n for _, n in days], color=_BAR)
+    shown = places[:: 1 + len(days) // 16]
+    axes.set_xticks(shown, [days[place][0][5:] for place in shown])
+    axes.set_xlabel("month and day")
     axes.set_ylabel("predictions")
     return _drawn(figure)
 
@@ -88,7 +91,7 @@ def _growth(growth: Mapping[str, Any]) -> io.BytesIO:
     axes.fill_between(line["day"], line["low_mb"], line["high_mb"], color=_BAND, label="95 % prediction interval")
     axes.plot(line["day"], line["expected_mb"], color=_INK, label="linear trend")
     axes.plot(growth["measured"]["day"], growth["measured"]["mb"], "o", color=_BAR, label="measured")
-    axes.set_xlabel("days from the end of the month")
+    axes.set_xlabel("days from the end of the time")
     axes.set_ylabel("database, MB")
     axes.legend(frameon=False)
     return _drawn(figure)

@@ -145,6 +145,12 @@ def test_maintenance_runs_and_every_task_leaves_a_row(iit: Command, data_dir: Pa
     assert page.startswith(b"<!doctype html>")
     assert pdf.startswith(b"%PDF-")
     assert iit("maintenance", "daily", IIT_DISK_WARN_PERCENT="0.001")[0] == 14
+    for kind in ("monthly", "performance", "quality", "capacity"):
+        code, out, err = iit("report", kind)
+        assert (code, out[:14]) == (0, "IIT ML Service"), err
+        code, out, _ = iit("report", kind, "--out", str(data_dir / "reports" / f"{kind}.html"))
+        assert (code, Path(out.strip()).read_bytes()[:15]) == (0, b"<!doctype html>")
+    assert iit("report", "monthly", "--month", "June")[0] == 10
 
 
 def test_dry_runs_change_nothing(iit: Command, data_dir: Path) -> None:

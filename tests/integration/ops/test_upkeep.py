@@ -10,10 +10,11 @@ import pytest
 from tests.conftest import AUDIT_KEYS, libpq
 from tests.manifests import NOW, a_backup
 
-from iit.domain.errors import Unavailable
+from iit.domain.errors import InvalidInput, Unavailable
+from iit.ops import reports
 from iit.ops.journal import journal
 from iit.ops.maintenance import DiskLimits, daily, prune_log, weekly
-from iit.ops.reports import bars, write_report
+from iit.ops.reports import bars
 from iit.store import maintenance
 from iit.store.activity import Share
 from iit.store.database import Database, open_database
@@ -124,16 +125,51 @@ def test_the_report_counts_its_month_only(
             [at, at, size],
         )
     start, end = datetime(2025, 6, 1, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC)
-    figures = write_report(owned, path, start=start, end=end, free_bytes=10**12)
-    page = path.read_text()
-    assert figures["predictions"] == 2
+    told = reports.compose("monthly", owned, start=start, end=end, free_bytes=10**12)
+    page = reports.as_page(told).decode()
+    assert told["n_predictions"] == 2
     assert "2 predictions from 2025-06-01" in page
     assert "&lt;b&gt;F&lt;/b&gt;" in page
     assert page.count("<rect") == 2
     pdf = path.with_suffix(".pdf")
-    assert sorted(path.parent.iterdir()) == [path, pdf]
+    reports.write(told, pdf)
+    assert sorted(path.parent.iterdir()) == [pdf]
     assert pdf.read_bytes().startswith(b"%PDF-")
     assert pdf.read_bytes().count(b"/Subtype /Image") >= 1
+
+
+def test_reports_tell_what_the_database_holds(
+    owned: Database, connection: "psycopg.Connection[tuple[object]]", tmp_path: Path
+) -> None:
+    start, end = datetime(2025, 6, 1, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC)
+    for segment, value in (("all", 0.71), ("low", 0.65), ("high", 0.77)):
+        for name, at in (("live_auroc", "2025-06-20"), ("live_auroc", "2025-07-20")):
+            connection.execute(
+                "INSERT INTO model_metrics (model_id, metric_name, metric_value, segment, recorded_at)"
+                " VALUES ('v1', %s, %s, %s, %s)",
+                [name, value if at < "2025-07" else 0.99, segment, at],
+            )
+    connection.execute(
+        "INSERT INTO model_metrics (model_id, metric_name, metric_value, segment, recorded_at)"
+        " VALUES ('v1', 'data_quality_score', 0.42, 'SYN1', '2025-06-20')"
+    )
+    performance = reports.compose("performance", owned, start=start, end=end, free_bytes=10**12)
+    assert performance["tables"]["Live figures, with 95 % intervals"] == [("v1, auroc", "0.7100 (0.6500 to 0.7700)")]
+    quality = reports.compose("quality", owned, start=start, end=end, free_bytes=10**12)
+    assert quality["tables"]["Quality score by facility, lowest first"] == [("SYN1", "0.420")]
+    assert quality["tables"]["Known features by facility, lowest first"] == [("<b>F</b>", "90.0 % of 2 predictions")]
+    text = reports.as_text(quality).decode()
+    assert "2 predictions from 2025-06-01 until before 2025-07-01." in text
+    with pytest.raises(InvalidInput):
+        reports.write(quality, tmp_path / "quality.docx")
+
+
+@pytest.mark.parametrize("kind", reports.KINDS)
+def test_a_report_of_a_time_without_anything_says_so(owned: Database, kind: str) -> None:
+    start, end = datetime(1999, 6, 1, tzinfo=UTC), datetime(1999, 7, 1, tzinfo=UTC)
+    text = reports.as_text(reports.compose(kind, owned, start=start, end=end, free_bytes=10**12)).decode()
+    assert "No prediction was made from 1999-06-01 until before 1999-07-01." in text
+    assert " nan" not in text
 
 
 def test_bars_are_as_high_as_their_share() -> None:
