@@ -6,17 +6,20 @@ from typing import Annotated
 
 import typer
 
-from iit.bootstrap.upkeep import clock, owned_database, restorer, task_log
+from iit.bootstrap.upkeep import alert, clock, owned_database, restorer, task_log
 from iit.cli.shared import Json, operator, say, tell, warn
 from iit.config import Settings, load_settings
-from iit.domain.errors import InvalidInput
+from iit.domain.errors import InvalidInput, ServiceError
+from iit.ops import reports
 from iit.ops.backup.catalog import PHYSICAL, newest
+from iit.ops.maintenance import REHEARSAL
 from iit.ops.restore.beside import remove_folder
 from iit.ops.restore.choice import of_day, parse_day, parse_moment
 from iit.ops.restore.logical import load_dump
 from iit.ops.restore.models import restore_models
 from iit.ops.restore.run import Report, Restorer
 from iit.ops.restore.target import RecoveryTarget
+from iit.ops.restore.told import rehearsed
 from iit.store import databases
 
 
@@ -82,11 +85,17 @@ def _rehearse(settings: Settings, tool: Restorer, *, dry_run: bool, as_json: boo
         chosen = newest(tool.vault.manifests()[0], PHYSICAL).backup_id
         say(f"would restore {chosen} beside what runs, check it and remove it")
         return
-    with task_log(settings, "restore rehearsal", operator().name, warn) as detail:
-        report = tool.rehearse(say=warn)
-        detail.update(_figures(report))
-        _tell(report, "rehearsed", as_json=as_json)
-        _judge(report)
+    try:
+        with task_log(settings, REHEARSAL, operator().name, warn) as detail:
+            report = tool.rehearse(say=warn)
+            kept = settings.data_dir / "reports" / f"rehearsal-{clock(settings):%Y%m%dT%H%M%S}.html"
+            reports.write(rehearsed(report, at=clock(settings)), kept)
+            detail.update({**_figures(report), "report": str(kept)})
+            _tell(report, "rehearsed", as_json=as_json)
+            _judge(report)
+    except ServiceError:
+        alert(settings, "The rehearsal of a restore failed", dedup_key="restore-rehearsal", warn=warn)
+        raise
 
 
 def _moment(settings: Settings, text: str) -> datetime:

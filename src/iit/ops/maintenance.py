@@ -16,6 +16,10 @@ from iit.store.database import Database
 
 _SEGMENT: Final = re.compile(r"([0-9A-F]{8})([0-9A-F]{16})(?:\.[0-9A-F]{8}\.backup|\.partial)?(?:\.gz)?")
 _LATE: Final = timedelta(hours=26)
+REHEARSAL: Final = "restore rehearsal"
+"""Name of the task in the log of maintenance."""
+LONGEST_UNREHEARSED: Final = timedelta(days=100)
+"""A quarter and some days."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +31,14 @@ class DiskLimits:
 
 
 def daily(database: Database, *, now: datetime, disks: DiskLimits) -> tuple[dict[str, Any], list[str]]:
-    """Refresh figures, remove expired sessions, look at disks and backups; return figures and what is wrong."""
+    """Refresh figures, remove expired sessions, look at disks and backups; return figures and what is wrong.
+
+    A backup that was not restored for long, were it in rehearsal, is wrong, too.
+    """
     with database.transaction() as tx:
         n_sessions = maintenance_store.remove_expired(tx, now=now)
         latest = backup_store.latest_good(tx)
+        trusted_since = maintenance_store.last_success(tx, REHEARSAL) or backup_store.first_whole(tx)
     n_tables = maintenance_store.tend(database, is_vacuum=False)
     used = {str(folder): used_percent(folder) for folder in disks.folders if folder.is_dir()}
     wrong = [
@@ -39,7 +47,7 @@ def daily(database: Database, *, now: datetime, disks: DiskLimits) -> tuple[dict
         if percent > disks.percent
     ]
     figures = {"tables": n_tables, "sessions_removed": n_sessions, "disk_used_percent": used}
-    return figures, [*wrong, *_late(latest, now)]
+    return figures, [*wrong, *_late(latest, now), *_unrehearsed(trusted_since, now)]
 
 
 def weekly(
@@ -96,6 +104,13 @@ def _late(latest: dict[str, datetime], now: datetime) -> list[str]:
         return []
     age = now - max(whole)
     return [f"the newest backup is {age.total_seconds() / 3600:.0f} h old"] if age > _LATE else []
+
+
+def _unrehearsed(since: datetime | None, now: datetime) -> list[str]:
+    """Complain where no restore was rehearsed since, which is the first backup where none ever was."""
+    if since is None or now - since <= LONGEST_UNREHEARSED:
+        return []
+    return [f"no restore was rehearsed in the last {(now - since).days} days: iit restore --rehearse"]
 
 
 def _segment_of(lsn: str) -> str:

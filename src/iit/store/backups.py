@@ -44,5 +44,12 @@ def latest_good(tx: Transaction) -> dict[str, datetime]:
     return {row.kind: row.finished_at for row in rows}
 
 
+def first_whole(tx: Transaction) -> datetime | None:
+    """Return when the first good backup of the database was finished; None without any."""
+    ours = (backups.c.state == "good") & (backups.c.kind != "models")
+    first: datetime | None = tx.execute(select(func.min(backups.c.finished_at)).where(ours)).scalar_one()
+    return first
+
+
 def _finish(tx: Transaction, backup_id: str, **values: object) -> None:
     tx.execute(update(backups).where(backups.c.backup_id == backup_id).values(**values))

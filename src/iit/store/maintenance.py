@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, desc, insert, select, text
+from sqlalchemy import delete, desc, func, insert, select, text
 
 from iit.store.database import Database, Transaction
 from iit.store.schema import maintenance_log, metadata, sessions
@@ -31,6 +31,14 @@ def logged(tx: Transaction, *, limit: int = 100) -> list[Task]:
     """Return the newest entries of the log."""
     columns = [maintenance_log.c[name] for name in Task._fields]
     return [Task(*row) for row in tx.execute(select(*columns).order_by(desc(maintenance_log.c.id)).limit(limit))]
+
+
+def last_success(tx: Transaction, task: str) -> datetime | None:
+    """Return when a task last succeeded; None if it never did."""
+    entry = maintenance_log.c
+    query = select(func.max(entry.finished_at)).where((entry.task == task) & (entry.outcome == "ok"))
+    latest: datetime | None = tx.execute(query).scalar_one()
+    return latest
 
 
 def tend(database: Database, *, is_vacuum: bool) -> int:

@@ -48,6 +48,8 @@ def test_a_backup_is_made_listed_verified_and_rehearsed(iit: Command, documents:
     assert json.loads(iit("backup", "list", "--json")[1])[0]["backup_id"] == made["backup_id"]
     assert f"{made['backup_id']}: whole" in iit("backup", "verify")[1]
     code, out, err = iit("restore", "--rehearse", "--json")
+    (kept,) = (data_dir / "data" / "reports").glob("rehearsal-*.html")
+    assert "all of it is right" in kept.read_text()
     assert code == 0, err
     assert json.loads(out)["findings"] == []
     assert not list((data_dir / "data" / "namespaces").iterdir())

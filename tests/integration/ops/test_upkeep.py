@@ -72,6 +72,33 @@ def test_a_late_backup_is_told(
     assert bool(wrong) == is_late
 
 
+@pytest.mark.parametrize(
+    ("first_backup", "rehearsed", "is_told"),
+    [(100, None, False), (101, None, True), (300, 100, False), (300, 101, True)],
+)
+def test_a_backup_that_nobody_tried_for_a_hundred_days_is_told(
+    owned: Database,
+    connection: "psycopg.Connection[tuple[object]]",
+    first_backup: int,
+    rehearsed: int | None,
+    is_told: bool,
+) -> None:
+    connection.execute("DELETE FROM backups")
+    connection.execute("DELETE FROM maintenance_log")
+    for name, at in (("old", NOW - timedelta(days=first_backup)), ("new", NOW)):
+        connection.execute("INSERT INTO backups VALUES (%s, 'full', 'good', 'x', %s, %s)", [name, at, at])
+    for days, outcome in ((rehearsed, "ok"), (1, "failed")):
+        if days is not None:
+            at = NOW - timedelta(days=days)
+            connection.execute(
+                "INSERT INTO maintenance_log (task, actor, started_at, finished_at, outcome, detail)"
+                " VALUES ('restore rehearsal', 'test', %s, %s, %s, '{}')",
+                [at, at, outcome],
+            )
+    _, wrong = daily(owned, now=NOW, disks=DiskLimits(folders=(), percent=80))
+    assert bool(wrong) == is_told
+
+
 def test_the_log_before_the_oldest_backup_goes_and_histories_stay(tmp_path: Path) -> None:
     kept = ["000000010000000000000005.gz", "000000010000000000000006.partial", "00000002.history.gz", "note.txt"]
     for name in [*kept, "000000010000000000000004.gz", "000000010000000000000003.00000028.backup.gz"]:
