@@ -53,7 +53,7 @@ HARMLESS = {
     "iit.services.scoring": {"ScoringWish", "ScoringSummary"},
     "iit.services.contexts": {"HeldFacility"},
     "iit.services.audit": {"Finding", "Verdict", "_Walk"},
-    "iit.store.activity": {"Share"},
+    "iit.store.activity": {"LiveFigure", "Share"},
     "iit.store.analytics": {"Cascade", "RiskCount"},
     "iit.store.anchors": {"Anchor"},
     "iit.store.audit": {"AuditFilter", "AuditRow", "Affected", "Head"},

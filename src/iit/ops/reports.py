@@ -196,5 +196,5 @@ def _sizes(tx: Transaction) -> list[tuple[str, str]]:
 
 def _interval(one: activity.LiveFigure) -> str:
     if one.low is None or one.high is None:
-        return f"{one.value:.4f}"
-    return f"{one.value:.4f} ({one.low:.4f} to {one.high:.4f})"
+        return f"{one.estimate:.4f}"
+    return f"{one.estimate:.4f} ({one.low:.4f} to {one.high:.4f})"

@@ -22,7 +22,7 @@ class LiveFigure(NamedTuple):
 
     model: str
     name: str
-    value: float
+    estimate: float
     low: float | None
     high: float | None
 

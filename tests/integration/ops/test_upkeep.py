@@ -168,17 +168,23 @@ def test_the_report_counts_its_month_only(
 def test_reports_tell_what_the_database_holds(
     owned: Database, connection: "psycopg.Connection[tuple[object]]", tmp_path: Path
 ) -> None:
-    start, end = datetime(2025, 6, 1, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC)
+    start, end = datetime(2024, 6, 1, tzinfo=UTC), datetime(2024, 7, 1, tzinfo=UTC)
+    for day in ("2024-06-01", "2024-06-30", "2024-07-01"):
+        connection.execute(
+            "INSERT INTO predictions VALUES (gen_random_uuid(), 'p', '<b>F</b>', 'v1', %s, NULL, 0.5, 'high', '[]',"
+            " '{1}', 1, 'champion', 0.9, '[]', 'test', %s)",
+            [day, f"{day} 12:00+00"],
+        )
     for segment, value in (("all", 0.71), ("low", 0.65), ("high", 0.77)):
-        for name, at in (("live_auroc", "2025-06-20"), ("live_auroc", "2025-07-20")):
+        for name, at in (("live_auroc", "2024-06-20"), ("live_auroc", "2024-07-20")):
             connection.execute(
                 "INSERT INTO model_metrics (model_id, metric_name, metric_value, segment, recorded_at)"
                 " VALUES ('v1', %s, %s, %s, %s)",
-                [name, value if at < "2025-07" else 0.99, segment, at],
+                [name, value if at < "2024-07" else 0.99, segment, at],
             )
     connection.execute(
         "INSERT INTO model_metrics (model_id, metric_name, metric_value, segment, recorded_at)"
-        " VALUES ('v1', 'data_quality_score', 0.42, 'SYN1', '2025-06-20')"
+        " VALUES ('v1', 'data_quality_score', 0.42, 'SYN1', '2024-06-20')"
     )
     performance = reports.compose("performance", owned, start=start, end=end, free_bytes=10**12)
     assert performance["tables"]["Live figures, with 95 % intervals"] == [("v1, auroc", "0.7100 (0.6500 to 0.7700)")]
@@ -186,7 +192,7 @@ def test_reports_tell_what_the_database_holds(
     assert quality["tables"]["Quality score by facility, lowest first"] == [("SYN1", "0.420")]
     assert quality["tables"]["Known features by facility, lowest first"] == [("<b>F</b>", "90.0 % of 2 predictions")]
     text = reports.as_text(quality).decode()
-    assert "2 predictions from 2025-06-01 until before 2025-07-01." in text
+    assert "2 predictions from 2024-06-01 until before 2024-07-01." in text
     with pytest.raises(InvalidInput):
         reports.write(quality, tmp_path / "quality.docx")
 
