@@ -23,6 +23,7 @@ from iit.services.identities import Identities
 from iit.services.inbox import RESEALED_AT_ONCE, Frame, Inbox
 from iit.services.inbox_work import FHIR
 from iit.services.message_keys import MessageKeys, message_keys
+from iit.services.privacy import Privacy
 from iit.store.database import Database
 from iit.store.embedded.binaries import find_binaries
 from iit.store.embedded.cluster import ClusterUrls
@@ -168,6 +169,19 @@ def test_before_keys_are_taken_away_messages_are_opened_for_good(inbox: Inbox, d
     assert inbox.reseal(actor="test", unsealed=True) == 1
     ((_, raw, key_id),) = kept(database)
     assert (raw, key_id) == (a_pickup(1).rstrip(b"\r"), None)
+
+
+def test_messages_of_an_erased_person_are_gone_and_those_of_others_stay(inbox: Inbox, database: Database) -> None:
+    send(inbox, 1)
+    inbox.work()
+    with database.transaction() as tx:
+        patient_uuid = tx.execute(text("SELECT patient_uuid FROM patients")).scalar_one()
+    again = a_pickup(1).replace(b"|P1|", b"|P1B|").replace(b"RX1", b"RX9")
+    inbox.receive([Frame(again), Frame(a_pickup(2))], actor="test")
+    assert Privacy(database, now).erase(patient_uuid, who=TESTER)["inbox"] == 1
+    assert [(row.control_id, row.state) for row in inbox.rows()][:2] == [("P2", "waiting"), ("P1B", "discarded")]
+    assert len(kept(database)) == 1
+    assert inbox.work().n_done == 1
 
 
 def test_without_its_key_a_message_waits_and_nothing_of_it_is_lost(inbox: Inbox, database: Database) -> None:

@@ -9,15 +9,16 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, LargeBinary, Table, delete, func, select
+from sqlalchemy import ColumnElement, LargeBinary, Table, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from iit.domain.audit import AuditEvent
 from iit.store import audit as audit_trail
 from iit.store.database import Transaction
-from iit.store.schema import erasures, metadata, predictions
+from iit.store.schema import erasures, inbox, metadata, patient_identifiers, predictions
 
 _CHUNK: Final = 5_000
+_PATIENT_KEY_BYTES: Final = 16
 
 
 def rows_of(tx: Transaction, patient_uuid: str) -> dict[str, list[dict[str, Any]]]:
@@ -33,7 +34,7 @@ def rows_of(tx: Transaction, patient_uuid: str) -> dict[str, list[dict[str, Any]
 
 def erase(tx: Transaction, patient_uuid: str) -> dict[str, int]:
     """Remove all rows about a person and remember that; return how many by table, nothing if there were none."""
-    removed = {}
+    removed = {inbox.name: _discard_messages(tx, patient_uuid)}
     for table in reversed(metadata.sorted_tables):
         condition = _concerns(table, patient_uuid)
         if condition is not None:
@@ -89,6 +90,16 @@ def _concerns(table: Table, patient_uuid: str) -> ColumnElement[bool] | None:
         theirs = select(predictions.c.prediction_id).where(predictions.c.patient_uuid == patient_uuid)
         return table.c.prediction_id.in_(theirs)
     return None
+
+
+def _discard_messages(tx: Transaction, patient_uuid: str) -> int:
+    """Give up what waits or lies dead under an identifier of the person: a message has the beginning of its hash."""
+    theirs = select(func.substring(patient_identifiers.c.identifier_hash, 1, _PATIENT_KEY_BYTES)).where(
+        patient_identifiers.c.patient_uuid == patient_uuid
+    )
+    given_up = {"state": "discarded", "raw": None, "key_id": None, "finished_at": func.now()}
+    chosen = update(inbox).where(inbox.c.raw.is_not(None)).where(inbox.c.patient_key.in_(theirs))
+    return tx.execute(chosen.values(given_up)).rowcount
 
 
 def _hash(patient_uuid: str) -> bytes:
