@@ -12,6 +12,7 @@ from iit import __version__
 from iit.api import (
     analytics,
     cds,
+    debug,
     fhir,
     fhir_answers,
     health,
@@ -39,7 +40,21 @@ def add_routes(app: FastAPI) -> None:
     """Add the routes of the API to an application."""
     for module in (fhir, fhir_answers):
         app.include_router(module.router, responses=problems.OUTCOMES)
-    for module in (cds, predictions, patients, models, jobs, analytics, hl7, tokens, keys, health, reports, metrics):
+    for module in (
+        cds,
+        predictions,
+        patients,
+        models,
+        jobs,
+        analytics,
+        hl7,
+        tokens,
+        keys,
+        health,
+        debug,
+        reports,
+        metrics,
+    ):
         app.include_router(module.router, responses=problems.PROBLEMS)
 
 

@@ -18,9 +18,9 @@ LOCAL: Final = Principal(
     role=Role.OPERATOR,
     scope=EVERYTHING,
     credential=Credential.LOCAL,
-    narrowed=frozenset({Action.READ_HEALTH}),
+    narrowed=frozenset({Action.READ_HEALTH, Action.INSPECT}),
 )
-"""Who shows the token of the data folder: somebody who may read it, and may ask about health only."""
+"""Who shows the token of the data folder: somebody who may read it, and may ask how the service is only."""
 
 
 class MayHere(May):

@@ -28,6 +28,7 @@ from iit.ingest.hl7.header import Rules, Sender, facility_table
 from iit.ingest.hl7.map import Mapper, mapper
 from iit.ops.health.reporting import Reporting
 from iit.ops.health.run import Health
+from iit.ops.memory import Memory
 from iit.services.access import Access, open_access
 from iit.services.analytics import Analytics
 from iit.services.assessments import Assessments
@@ -98,6 +99,7 @@ class Service:
     spooling: Spooling
     health: Health
     reporting: Reporting
+    memory: Memory
     metrics_folder: Path | None = None
 
     def now(self) -> datetime:
@@ -218,6 +220,7 @@ def assemble(settings: Settings, database: Database) -> Service:
         gauges=open_gauges(settings, database, champion, audit, lambda: datetime.now(zone)),
         health=health,
         reporting=open_reporting(settings, health, database, lambda: datetime.now(zone)),
+        memory=Memory(settings.debug_memory),
         metrics_folder=_metrics_folder(),
     )
 

@@ -46,6 +46,7 @@ _COMMANDS: Final = {
     "config": "settings:config",
     "doctor": "doctor:doctor",
     "support": "support:support",
+    "debug": "debug:debug",
     "facilities": "operations:facilities",
     "version": "main:version",
 }

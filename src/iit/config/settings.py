@@ -89,6 +89,9 @@ class Settings(OidcSettings):
     time_zone: Annotated[str, Field(description="Time zone of the facilities' clocks.")] = "Africa/Lagos"
     log_level: Annotated[str, Field(description="DEBUG, INFO, WARNING or ERROR.")] = "INFO"
     log_file: Annotated[Path | None, Field(description="File for logs besides standard error.")] = None
+    debug_memory: Annotated[
+        bool, Field(description="Watch which code holds memory, for `iit debug memory`; doubles its cost.")
+    ] = False
     db_pool_size: Annotated[int, Field(ge=1, le=1000, description="Database connections kept open.")] = 20
     db_max_overflow: Annotated[int, Field(ge=0, le=1000, description="More connections under load.")] = 30
     db_pool_timeout_seconds: Annotated[

@@ -34,6 +34,7 @@ class Action(StrEnum):
     READ_ANALYTICS = "analytics:read"
     READ_HEALTH = "health:read"
     OPERATE = "operations:run"
+    INSPECT = "process:inspect"
     READ_AUDIT = "audit:read"
     MANAGE_ACCESS = "access:manage"
 
@@ -56,6 +57,7 @@ RIGHTS: Final[dict[Action, frozenset[Role]]] = {
     Action.READ_ANALYTICS: frozenset({_V, _M, _C, _D, _O, _A}),
     Action.READ_HEALTH: frozenset({_D, _O, _A, _I}),
     Action.OPERATE: frozenset({_O, _A}),
+    Action.INSPECT: frozenset({_O, _A}),
     Action.READ_AUDIT: frozenset({_A}),
     Action.MANAGE_ACCESS: frozenset({_A}),
 }
