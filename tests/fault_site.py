@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,14 @@ class Site:
         while _accepts(self.urls):
             assert time.monotonic() < until, "the server does not stop"
             time.sleep(0.02)
+
+    def freeze(self, how: signal.Signals = signal.SIGSTOP) -> None:
+        """Let PostgreSQL go on to take connections and answer nothing; SIGCONT undoes it."""
+        (found,) = self.folder.rglob("postmaster.pid")
+        head = int(found.read_text().split()[0])
+        for pid in (head, *map(int, Path(f"/proc/{head}/task/{head}/children").read_text().split())):
+            with suppress(ProcessLookupError):
+                os.kill(pid, how)
 
     def start(self) -> None:
         """Start it again, if it does not run."""

@@ -1,9 +1,11 @@
 """A lock, a slow statement or a full pool ends in 503 inside the deadline; a lost connection is tried once more."""
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from threading import Timer
 
 import psycopg
 import pytest
@@ -84,6 +86,23 @@ def test_a_slow_statement_ends_before_the_deadline(site: Site) -> None:
     with within(Deadline.after(1.0, time.monotonic)), pytest.raises(Busy), database.transaction() as tx:
         tx.execute(text("SELECT pg_sleep(10)"))
     assert 0.5 < time.monotonic() - began < 1.0
+
+
+def test_a_server_that_is_frozen_is_given_up_before_the_deadline(site: Site) -> None:
+    database = site.service.database
+    thaw = Timer(20.0, site.freeze, [signal.SIGCONT])
+    thaw.start()
+    began = time.monotonic()
+    try:
+        with within(Deadline.after(2.0, time.monotonic)), pytest.raises(Unavailable), database.transaction() as tx:
+            site.freeze()
+            tx.execute(text("SELECT 1"))
+    finally:
+        site.freeze(signal.SIGCONT)
+        thaw.cancel()
+    assert time.monotonic() - began < 2.0
+    database.breaker.succeeded()
+    database.ping()
 
 
 def test_when_the_deadline_has_passed_nothing_is_begun(site: Site) -> None:

@@ -2,9 +2,10 @@
 
 import os
 import secrets
-import tempfile
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -39,14 +40,15 @@ def serve(
 ) -> None:
     """Run the service: API, pages, health and metrics."""
     load_settings()
-    if workers > 1 and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="iit-metrics-")
-    uvicorn.run(
-        "iit.asgi:create", factory=True, host=host, port=port, workers=workers,
-        log_config=None, access_log=False, proxy_headers=False,  # iit.api.addresses decides whom to believe
-        server_header=False, timeout_graceful_shutdown=20, http="iit.api.protocol:PunctualProtocol",
-        timeout_worker_healthcheck=60,  # a worker that loads its kernels and model must not be taken for dead
-    )  # fmt: skip
+    with ExitStack() as stack:
+        if workers > 1 and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(TemporaryDirectory(prefix="iit-metrics-"))
+        uvicorn.run(
+            "iit.asgi:create", factory=True, host=host, port=port, workers=workers,
+            log_config=None, access_log=False, proxy_headers=False,  # iit.api.addresses decides whom to believe
+            server_header=False, timeout_graceful_shutdown=20, http="iit.api.protocol:PunctualProtocol",
+            timeout_worker_healthcheck=60,  # a worker that loads its kernels and model must not be taken for dead
+        )  # fmt: skip
 
 
 def demo(
@@ -84,7 +86,7 @@ def _fill(service: Service, patients: int) -> None:
             place="demo",
         )
     if not any(code.startswith(SYNTHETIC) for code in found):
-        with tempfile.TemporaryDirectory(prefix="iit-cohort-") as folder, progress_bar() as bar:
+        with TemporaryDirectory(prefix="iit-cohort-") as folder, progress_bar() as bar:
             show = stage_printer(bar)
             until = service.today() - timedelta(days=1)
             write_cohort(Path(folder), patients=patients, until=until, progress=lambda n: show("patients", n, patients))

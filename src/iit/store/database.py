@@ -21,6 +21,7 @@ from iit.domain.errors import Busy, Conflict, InvalidInput, ReadOnly, ServiceErr
 from iit.store import chain
 from iit.store.chain import AuditKeys
 from iit.store.pool import PoolSettings as PoolSettings
+from iit.store.punctual import keep_to_deadlines
 from iit.telemetry import db_pool_in_use, db_pool_limit, db_pool_timeouts_total, db_transaction_seconds
 from iit.traces import span
 
@@ -42,6 +43,7 @@ _LOCK_SHARE: Final = 0.3
 _BOUND: Final = """
 SELECT set_config('statement_timeout', %(statement)s, true), set_config('lock_timeout', %(lock)s, true)
 """
+_SECOND_TRY_SECONDS: Final = 2.5  # a new connection may take its whole patience
 _UNIQUE_VIOLATION: Final = "23505"
 _BAD_TEXT: Final = "22021"  # not in the database's encoding; a NUL is refused by the driver, without a state
 
@@ -140,6 +142,9 @@ class Database:
             with self.transaction() as tx:
                 return work(tx)
         except ConnectionLost:
+            deadline = current_deadline()
+            if deadline is not None and deadline.left_seconds() < _SECOND_TRY_SECONDS:
+                raise
             with self.transaction() as tx:
                 return work(tx)
 
@@ -214,6 +219,7 @@ def open_database(
         connect_args={"application_name": "iit-ml-service", **_PATIENCE},
     )
     event.listen(engine, "connect", partial(_set_up, chosen=chosen, time_zone=time_zone))
+    keep_to_deadlines(engine)
     db_pool_limit.set(chosen.size + chosen.max_overflow)
     return Database(engine, audit_keys, chosen, breaker or closed_breaker("database"))
 
