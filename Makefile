@@ -40,7 +40,7 @@ test-alerts: $(DEV_STAMP) ## Try rules, routes and dashboards with Prometheus' o
 	@for p in promtool amtool prometheus; do command -v $$p >/dev/null || { echo "$$p is missing: apt-get install prometheus prometheus-alertmanager" >&2; exit 1; }; done
 	$(BIN)/python -m pytest -n 0 tests/unit/test_alert_rules.py tests/unit/test_dashboards.py tests/unit/deploy/test_alert_routes.py tests/journeys/test_metrics.py
 
-test-deploy: $(DEV_STAMP) ## Build and run the image, units under systemd, pgbouncer, nginx; as root, with Debian's packages
+test-deploy: $(DEV_STAMP) ## Build and run the image, units under systemd, pgbouncer, nginx, pgBackRest; as root, with Debian's packages
 	$(BIN)/python -m pytest -n0 -s -m deploy tests/deploy
 
 test-guards: $(DEV_STAMP) ## Take each guard of the model away and see a test fail

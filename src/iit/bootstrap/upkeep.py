@@ -14,6 +14,7 @@ from iit.features.registry import FEATURE_NAMES
 from iit.model.registry import Registry
 from iit.ops.alerts import Pager
 from iit.ops.backup.catalog import Vault
+from iit.ops.backup.pgbackrest import PgBackRest
 from iit.ops.backup.run import BackupMaker
 from iit.ops.backup.sealing import make_key, read_key
 from iit.ops.journal import journal
@@ -65,6 +66,16 @@ def backup_maker(settings: Settings) -> Iterator[BackupMaker]:
             now=lambda: clock(settings),
             audit_anchor=trail(settings, database).last_link,
         )
+
+
+@contextmanager
+def pgbackrest(settings: Settings, stanza: str) -> Iterator[PgBackRest]:
+    """Yield what asks pgBackRest for backups of the server that the settings describe."""
+    with owned_database(settings) as (database, url):
+        yield PgBackRest(
+            stanza=stanza, database=database, connection=server.connection_environment(url),
+            now=lambda: clock(settings),
+        )  # fmt: skip
 
 
 @contextmanager

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from iit.bootstrap.upkeep import alert, backup_maker, clock, log_source, open_vault, task_log
+from iit.bootstrap.upkeep import alert, backup_maker, clock, log_source, open_vault, pgbackrest, task_log
 from iit.cli.shared import Json, operator, say, tell, warn
-from iit.config import load_settings
+from iit.config import Settings, load_settings
 from iit.domain.errors import InvalidInput, NotFound, ServiceError
 from iit.ops.backup.fetch import verify as verify_backup
 from iit.ops.backup.manifest import KINDS, Manifest
+from iit.ops.backup.pgbackrest import TYPES
 from iit.ops.backup.receive import receive
 from iit.ops.maintenance import prune as prune_backups
 
@@ -28,10 +29,14 @@ def run(
 ) -> None:
     """Make a backup; a failed part is a failed backup, and what was there before stays."""
     settings = load_settings()
+    stanza = settings.pgbackrest_stanza if kind in TYPES else None
     if dry_run:
-        say(f"would make a {kind} backup in {settings.backup_address}")
+        say(f"would make a {kind} backup in {settings.backup_address if stanza is None else f'pgBackRest, {stanza}'}")
         return
     try:
+        if stanza is not None:
+            _run_elsewhere(settings, stanza, kind, as_json=as_json)
+            return
         with task_log(settings, f"backup {kind}", operator().name, warn) as detail, backup_maker(settings) as maker:
             made = maker.run(kind, actor=operator().name, say=warn)
             detail.update(backup_id=made.backup_id, bytes=made.sealed_size)
@@ -45,6 +50,16 @@ def run(
     say(f"{made.backup_id}: {made.sealed_size / 1e6:.1f} MB in {seconds:.1f} s, in {settings.backup_address}")
     if settings.backup_key_file is None:
         say(f"sealed with {settings.data_dir / 'backup_key'}: keep a copy elsewhere, nothing opens it without")
+
+
+def _run_elsewhere(settings: Settings, stanza: str, kind: str, *, as_json: bool) -> None:
+    with task_log(settings, f"backup {kind}", operator().name, warn) as detail, pgbackrest(settings, stanza) as asked:
+        made = asked.run(kind, actor=operator().name)
+        detail.update(made)
+    if as_json:
+        tell(made)
+    else:
+        say(f"{made['label']}: {made['bytes'] / 1e6:.1f} MB, by pgBackRest")
 
 
 @backup.command("list")

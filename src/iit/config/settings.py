@@ -193,6 +193,14 @@ class Settings(OidcSettings):
         ),
     ] = None
     backup_keep_days: Annotated[int, Field(ge=1, description="Days after which `iit backup prune` removes one.")] = 30
+    pgbackrest_stanza: Annotated[
+        str | None,
+        Field(
+            pattern="^[A-Za-z0-9_.-]+$",
+            description="pgBackRest's name of the server, for large sites with a PostgreSQL of their own: full and "
+            "incremental backups are its.",
+        ),
+    ] = None
     wal_archive_dir: Annotated[
         Path | None,
         Field(
