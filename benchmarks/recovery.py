@@ -22,13 +22,15 @@ from iit.store.migrate import upgrade
 
 _CHUNK: Final = 100_000
 _ROWS: Final = (
-    "INSERT INTO predictions SELECT gen_random_uuid(), 'p' || n %% 5000, 'SYN1', 'v1', '2025-06-01', NULL, random(),"
-    " 'high', '[]', (SELECT array_agg((random() * (n + f))::real) FROM generate_series(1, 98) f), 1, 'champion', 0.9,"
-    " '[]', 'bench', now() FROM generate_series(1, %s) n"
+    "INSERT INTO predictions SELECT gen_random_uuid(), 'p' || n %% 5000, 'SYN1', 'v1',"
+    " date '2020-01-01' + n / 5000 + %s, NULL, random(), 'high', '[]',"
+    " (SELECT array_agg((random() * (n + f))::real) FROM generate_series(1, 98) f),"
+    " 1, 'champion', 0.9, '[]', 'bench', now() FROM generate_series(1, %s) n"
 )
 _LATEST: Final = (
     "UPDATE patients p SET risk_score = q.risk_score, risk_band = q.risk_band, risk_as_of = q.as_of"
-    " FROM predictions q WHERE q.patient_uuid = p.patient_uuid"
+    " FROM (SELECT DISTINCT ON (patient_uuid) * FROM predictions ORDER BY patient_uuid, as_of DESC) q"
+    " WHERE q.patient_uuid = p.patient_uuid"
 )
 
 
@@ -40,13 +42,15 @@ def fill(url: str, gigabytes: float) -> float:
             "INSERT INTO patients (patient_uuid, facility, status)"
             " SELECT 'p' || n, 'SYN1', 'active' FROM generate_series(0, 4999) n"
         )
+        days = 0
         while True:
             row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
             size = float(row[0]) / 1e9 if row else 0.0
             if size >= gigabytes:
                 connection.execute(_LATEST)
                 return size
-            connection.execute(_ROWS, [_CHUNK])
+            connection.execute(_ROWS, [days, _CHUNK])
+            days += 1 + _CHUNK // 5000
 
 
 def measure(gigabytes: float) -> str:

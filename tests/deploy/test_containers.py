@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.deploy.conftest import Docker, answers, facts, wait_for
+from tests.deploy.conftest import ROOT, Docker, answers, facts, wait_for
 
 pytestmark = pytest.mark.deploy
 PORT = 18123
@@ -80,13 +81,39 @@ def test_told_to_stop_it_ends_in_order(docker: Docker, container: str) -> None:
 def test_compose_starts_it_under_the_guides_names(docker: Docker, image: str, tmp_path: Path) -> None:
     docker("rm", "-f", "iit-ml-service")
     docker("deploy/docker/make_secrets.sh", program="bash")
-    docker("-f", "deploy/docker/docker-compose.yml", "config", "-q", program="docker-compose")
-    here = tmp_path / "here.yml"
-    # No network between containers and no images but ours here: the service alone, on this machine's own.
-    here.write_text(
-        'version: "3.8"\nservices:\n  ml_api:\n    network_mode: host\n    environment:\n'
-        "      IIT_REDIS_URL: redis://127.0.0.1:1/0\n"
-        f"    command: [serve, --host, 127.0.0.1, --port, '{PORT}']\n"
-    )
-    files = ("-f", "deploy/docker/docker-compose.yml", "-f", str(here))
-    docker(*files, "config", "-q", program="docker-compose", IIT_IMAGE=image)
+    docker("-f", "deploy/docker/docker-compose.yml", "config", "-q", program="docker-compose", IIT_IMAGE=image)
+    files = ("--project-directory", "deploy/docker", "-f", str(alone(tmp_path)))
+
+    def compose(*arguments: str) -> str:
+        return docker(*files, *arguments, program="docker-compose", IIT_IMAGE=image)
+
+    try:
+        compose("up", "-d")
+        wait_for(lambda: answers(LIVE), seconds=120, what="the service lives")
+        assert "Application startup complete" in compose("logs", "ml_api")
+        said = docker("exec", "iit-ml-service", "iit", "users", "list")
+        assert "Traceback" not in said
+        compose("restart", "-t", "45", "ml_api")
+        wait_for(lambda: answers(LIVE), seconds=120, what="the service lives again")
+    finally:
+        compose("down", "-v", "-t", "45")
+    assert docker("ps", "-aq", "--filter", "name=iit-ml-service") == ""
+
+
+def alone(folder: Path) -> Path:
+    """Write our part of the file for compose: no image of others can be fetched here, and no network joins containers.
+
+    The service runs as it says there, but on a private PostgreSQL, and on this machine's own network.
+    """
+    whole = yaml.safe_load((ROOT / "deploy/docker/docker-compose.yml").read_text())
+    ours = whole["services"]["ml_api"]
+    for name in ("ports", "depends_on", "build"):
+        del ours[name]
+    for name in ("IIT_DATABASE_URL_FILE", "IIT_DATABASE_OWNER_URL_FILE", "IIT_REDIS_URL"):
+        del ours["environment"][name]
+    ours |= {"network_mode": "host", "command": ["serve", "--host", "127.0.0.1", "--port", str(PORT)]}
+    ours["environment"]["PORT"] = str(PORT)
+    whole["services"] = {"ml_api": ours}
+    path = folder / "alone.yml"
+    path.write_text(yaml.safe_dump(whole))
+    return path

@@ -17,7 +17,7 @@ from iit.store.migrate import upgrade
 from iit.store.server import connection_environment
 from tests.commands import Command
 from tests.conftest import libpq
-from tests.deploy.conftest import ROOT
+from tests.deploy.conftest import ROOT, wait_for
 from tests.sites import FAST, a_folder
 
 PROGRAMS = Path("/usr/lib/postgresql/15/bin")
@@ -136,12 +136,15 @@ def restored(site: Site, moment: str) -> list[str]:
     started = Account.current().run([*pg_ctl, "-o", options, "start"], **site.variables)
     assert started.returncode == 0, started.stdout + started.stderr
     try:
-        way = {**site.variables, "PGHOST": str(socket)}
-        query = "SELECT facility FROM facilities WHERE NOT pg_is_in_recovery() ORDER BY 1"
-        told = subprocess.run(
-            ["psql", "-XAtc", query], env={**os.environ, **way}, capture_output=True, text=True, check=True
-        )  # fmt: skip
-        return told.stdout.split()
+        way = {**os.environ, **site.variables, "PGHOST": str(socket)}
+
+        def ask(query: str) -> list[str]:
+            told = subprocess.run(["psql", "-XAtc", query], env=way, capture_output=True, text=True, check=True)
+            return told.stdout.split()
+
+        # The server answers as soon as it is consistent; what it holds is right once it has reached the moment.
+        wait_for(lambda: ask("SELECT pg_is_in_recovery()") == ["f"], seconds=120, what="the moment is reached")
+        return ask("SELECT facility FROM facilities ORDER BY 1")
     finally:
         Account.current().run([*pg_ctl, "-m", "immediate", "stop"])
 
