@@ -4,14 +4,16 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Final, TextIO
 
 import typer
 
 from iit.bootstrap import Service
+from iit.cli.meds import take_datasets
 from iit.cli.messages import import_messages
 from iit.cli.shared import Json, operator, progress_bar, running, say, tell
 from iit.cli.statements import LIMITS, STATEMENTS, ListOptions, take_statements
@@ -19,7 +21,8 @@ from iit.cli.sync import import_openmrs
 from iit.domain.errors import InvalidInput, NotFound
 from iit.ingest.bounded import Limits
 from iit.ingest.csv.dates import Order
-from iit.ingest.sources import SourceDocument, documents, survey
+from iit.ingest.meds import FILES
+from iit.ingest.sources import SourceDocument, Survey, documents, survey
 from iit.services import contexts
 from iit.services.fhir_intake import FhirIntake
 from iit.services.intake import IntakeSummary, Rejection
@@ -36,6 +39,7 @@ class SourceForm(StrEnum):
     OPENMRS = "openmrs"
     CSV = "csv"
     NDR = "ndr"
+    MEDS = "meds"
 
 
 class CohortForm(StrEnum):
@@ -82,7 +86,9 @@ def import_records(
     ] = None,
     dates: Annotated[Order | None, typer.Option(help="csv: what stands first in 03/04/2024.")] = None,
     encoding: Annotated[str, typer.Option(help="csv: utf-8 or windows-1252.")] = "utf-8",
-    facility: Annotated[str | None, typer.Option(help="csv: facility of lines that name none.")] = None,
+    facility: Annotated[
+        str | None, typer.Option(help="csv, meds: facility of lines or datasets that name none.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Take in patients' records. Importing the same again changes nothing; a newer export updates.
@@ -90,6 +96,10 @@ def import_records(
     Rejected documents are listed with place and reason, and the others go on.
     """
     told = ListOptions(reported, dates, encoding, facility)
+    if source is SourceForm.MEDS:
+        replace(told, facility=None).refuse_unless(False)
+        _import_datasets(_paths(places or []), facility, errors=errors, as_json=as_json)
+        return
     told.refuse_unless(source is SourceForm.CSV)
     if source is SourceForm.OPENMRS:
         import_openmrs(places or [], errors=errors, is_full=full, as_json=as_json)
@@ -115,16 +125,41 @@ def _import_files(
                 yield document
 
         summary = _taker(source, told)(service, followed, rejected.add)
-        n_truths = sum(keep_truths(service.database, path) for path in paths if path.is_dir())
-        if summary.n_added or summary.n_updated or summary.n_removed:
-            contexts.refresh(service.database)
+        n_truths = _complete(service, paths, summary)
+    _report(summary, source, found, n_truths, errors=errors, as_json=as_json)
+
+
+def _import_datasets(paths: list[Path], facility: str | None, *, errors: Path | None, as_json: bool) -> None:
+    n_files = sum(1 for path in paths for _ in path.rglob(FILES))
+    with running() as service, _ErrorsFile(errors) as rejected:
+        summary = take_datasets(service, paths, facility, rejected.add)
+        n_truths = _complete(service, paths, summary)
+    _report(summary, SourceForm.MEDS, Survey(n_files, 0, 0), n_truths, errors=errors, as_json=as_json)
+
+
+def _complete(service: Service, paths: list[Path], summary: IntakeSummary) -> int:
+    """Do what follows an import; return how many true risks of synthetic cycles lay beside the records."""
+    n_truths = sum(keep_truths(service.database, path) for path in paths if path.is_dir())
+    if summary.n_added or summary.n_updated or summary.n_removed:
+        contexts.refresh(service.database)
+    return n_truths
+
+
+_READ_OF: Final = {
+    SourceForm.FHIR: "resources",
+    SourceForm.CSV: "lines",
+    SourceForm.NDR: "reports",
+    SourceForm.MEDS: "histories",
+}
+
+
+def _report(
+    summary: IntakeSummary, source: SourceForm, found: Survey, n_truths: int, *, errors: Path | None, as_json: bool
+) -> None:
     if as_json:
         tell(summary.as_dict() | {"files": found.n_files, "ignored_files": found.n_ignored, "source": source})
     else:
-        what = {SourceForm.FHIR: "resources", SourceForm.CSV: "lines", SourceForm.NDR: "reports"}.get(
-            source, "documents"
-        )
-        say(f"{summary.n_read} {what} in {found.n_files} files")
+        say(f"{summary.n_read} {_READ_OF.get(source, 'documents')} in {found.n_files} files")
         _print(summary, found.n_ignored, n_truths, errors)
     if summary.n_read and summary.n_rejected == summary.n_read:
         raise InvalidInput("every document was rejected", place="import")

@@ -1,6 +1,6 @@
 """Facilities: how far their data reach and what their patients do together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -96,4 +96,30 @@ def save_list_days(tx: Transaction, days: Mapping[str, date]) -> None:
             .where(facilities.c.facility == facility)
             .where(facilities.c.listed_on.is_(None) | (facilities.c.listed_on < day))
             .values(listed_on=day)
+        )
+
+
+class Reach(NamedTuple):
+    """What is told of a facility from elsewhere."""
+
+    facility: str
+    name: str | None
+    level: int | None
+    data_until: date | None
+
+    def __repr__(self) -> str:
+        return "Reach()"
+
+
+def tell(tx: Transaction, told: Iterable[Reach]) -> None:
+    """Complete what is known of facilities that have patients; how far their data reach only grows."""
+    for one in sorted(told, key=lambda reach: reach.facility):
+        tx.execute(
+            update(facilities)
+            .where(facilities.c.facility == one.facility)
+            .values(
+                name=func.coalesce(facilities.c.name, one.name),
+                level=func.coalesce(facilities.c.level, one.level),
+                data_until=func.greatest(facilities.c.data_until, one.data_until),
+            )
         )
