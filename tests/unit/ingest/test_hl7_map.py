@@ -212,6 +212,9 @@ def test_a_sites_own_codes_come_first() -> None:
     }
     own = Mapper(Rules(), ZONE, Codes([row]))
     assert len(of(Kind.VIRAL_LOAD, an_oru("OBX|1|NM|VLX^?^L||12||||||F|||20240209"), own)) == 1
+    assert of(Kind.VIRAL_LOAD, an_oru("OBX|1|NM|VLX^?^L||100||||||F|||20240209"), own)
+    for value, unit in (("101", "copies/mL"), ("101", ""), ("2.1", "log")):  # 10^2.1 is more than 100
+        assert not of(Kind.VIRAL_LOAD, an_oru(f"OBX|1|NM|VLX^?^L||{value}|{unit}|||||F|||20240209"), own), unit
 
 
 def test_a_wrong_table_of_codes_is_named(tmp_path) -> None:

@@ -60,9 +60,15 @@ def value_of(obx: Segment, question: Question) -> float | None:
     if value is None or unit is None:
         return None
     if question.kind == Kind.VIRAL_LOAD.name and unit == "log":
-        return round(10**value, 1) if 0 <= value <= 9 else None
-    limit = question.highest if question.kind != Kind.VIRAL_LOAD.name else 1e9
-    return value if unit == question.unit and question.lowest <= value <= limit else None
+        if not 0 <= value <= 9:
+            return None
+        copies = round(10**value, 1)
+        return copies if _is_credible(value if question.unit == "log" else copies, question) else None
+    return value if unit == question.unit and _is_credible(value, question) else None
+
+
+def _is_credible(value: float, question: Question) -> bool:
+    return question.lowest <= value <= question.highest
 
 
 def _take(obx: Segment, order: Segment | None, question: Question, reading: Reading) -> None:
