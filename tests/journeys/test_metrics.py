@@ -97,7 +97,7 @@ def two_workers(running: Running) -> Iterator[tuple[str, int]]:
     yield address, server.pid
     server.send_signal(signal.SIGTERM)
     try:
-        server.wait(100)  # uvicorn asks a worker that is just starting for up to a minute before it hears the signal
+        server.wait(60)
     finally:
         server.kill()
         server.wait()

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,9 +10,11 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
 from iit.bootstrap import Service
 from iit.cli.shared import operator, progress_bar, running, say, stage_printer
+from iit.cli.supervisor import supervise
 from iit.config import load_settings
 from iit.domain.access import Role
 from iit.domain.audit import AuditEvent, EventType
@@ -43,12 +45,20 @@ def serve(
     with ExitStack() as stack:
         if workers > 1 and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(TemporaryDirectory(prefix="iit-metrics-"))
-        uvicorn.run(
+        config = uvicorn.Config(
             "iit.asgi:create", factory=True, host=host, port=port, workers=workers,
             log_config=None, access_log=False, proxy_headers=False,  # iit.api.addresses decides whom to believe
             server_header=False, timeout_graceful_shutdown=20, http="iit.api.protocol:PunctualProtocol",
             timeout_worker_healthcheck=60,  # a worker that loads its kernels and model must not be taken for dead
         )  # fmt: skip
+        if workers > 1:
+            supervise(config)
+            return
+        server = uvicorn.Server(config)
+        with suppress(KeyboardInterrupt):
+            server.run()
+        if not server.started:
+            raise typer.Exit(STARTUP_FAILURE)
 
 
 def demo(
