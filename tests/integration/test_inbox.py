@@ -285,7 +285,7 @@ def test_duplicates_in_any_order_give_the_same_tables(inbox: Inbox, database: Da
 def test_a_full_history_and_messages_keep_to_their_own(inbox: Inbox, database: Database, first: str) -> None:
     document = a_document("one")
     uuid = uuid_of(document)
-    intake = Intake(database, ZONE)
+    intake = Intake(database, ZONE, lambda: datetime.now(ZONE))
     late = replace(inbox, clock=lambda: datetime(2024, 6, 2, tzinfo=UTC))
     if first == "document":
         intake.take_one(encoded(document), who=TESTER)

@@ -1,6 +1,7 @@
 """Taking records in: each document wholly or not at all, and the same twice changes nothing."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -23,7 +24,7 @@ TABLES = ("patients", "events", "records", "facilities")
 
 @pytest.fixture
 def intake(database: Database) -> Iterator[Intake]:
-    yield Intake(database, ZoneInfo("Africa/Lagos"))
+    yield Intake(database, ZoneInfo("Africa/Lagos"), lambda: datetime.now(ZoneInfo("Africa/Lagos")))
     with database.transaction() as tx:
         tx.execute(text("DELETE FROM patients"))
 
@@ -67,6 +68,44 @@ def test_an_older_export_is_ignored(intake: Intake, database: Database) -> None:
     older = a_document("one", days=("2024-01-10",), messageCreationDateTime="2024-02-20 08:00:00")
     assert take(intake, older).n_older == 1
     assert snapshot(database) == before
+
+
+NOW = datetime(2024, 3, 10, 12, tzinfo=ZoneInfo("Africa/Lagos"))
+
+
+@pytest.mark.parametrize(
+    ("exported", "rejected"),
+    [
+        pytest.param("2024-03-11 12:00:00", 0, id="a day ahead: clocks differ"),
+        pytest.param("2024-03-11 12:00:01", 1, id="further ahead"),
+        pytest.param("2099-12-31 00:00:00", 1, id="far ahead"),
+    ],
+)
+def test_an_export_from_the_future_is_refused_and_moves_nothing(
+    database: Database, exported: str, rejected: int
+) -> None:
+    intake = Intake(database, ZoneInfo("Africa/Lagos"), lambda: NOW)
+    name = f"ahead {exported}"
+    summary = take(intake, a_document(name, messageCreationDateTime=exported, facilityDatimCode=f"SYN9{rejected}"))
+    assert (summary.n_added, summary.n_rejected) == (1 - rejected, rejected)
+    if rejected:
+        assert summary.rejections[0].reason == "messageHeader.messageCreationDateTime: lies in the future"
+        with pytest.raises(InvalidInput, match="lies in the future"):
+            intake.take_one(encoded(a_document(name, messageCreationDateTime=exported)), who=TESTER)
+    with database.transaction() as tx:
+        reach = tx.execute(text("SELECT max(data_until) FROM facilities")).scalar()
+        tx.execute(text("DELETE FROM patients"))
+        tx.execute(text("DELETE FROM facilities WHERE facility LIKE 'SYN9%'"))
+    assert reach is None or reach <= NOW.date().replace(day=11)
+
+
+def test_without_a_time_of_export_no_fact_lies_in_the_future(database: Database) -> None:
+    intake = Intake(database, ZoneInfo("Africa/Lagos"), lambda: NOW)
+    document = a_document("no clock", days=("2024-01-10", "2098-10-26"), messageCreationDateTime=None)
+    record, _ = intake.take_one(encoded(document), who=TESTER)
+    assert max(one.occurred_at for one in record.events) <= NOW
+    with database.transaction() as tx:
+        tx.execute(text("DELETE FROM patients"))
 
 
 def test_of_two_exports_in_one_batch_the_newest_stays(intake: Intake, database: Database) -> None:

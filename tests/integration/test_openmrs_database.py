@@ -91,7 +91,9 @@ def source(server: MariaDb, site: Any) -> OpenmrsDatabase:
 
 @pytest.fixture
 def sync(database: Database) -> Iterator[Sync]:
-    yield Sync(database, Intake(database, ZONE), lambda: READ_AT, overlap=timedelta(0), batch=10)
+    yield Sync(
+        database, Intake(database, ZONE, lambda: datetime.now(ZONE)), lambda: READ_AT, overlap=timedelta(0), batch=10
+    )
     with database.transaction() as tx:
         tx.execute(text("DELETE FROM patients"))
         tx.execute(text("DELETE FROM watermarks"))

@@ -64,7 +64,9 @@ def source(rest: Rest) -> OpenmrsWeb:
 
 @pytest.fixture
 def sync(database: Database) -> Iterator[Sync]:
-    yield Sync(database, Intake(database, ZONE), lambda: READ_AT, overlap=timedelta(0), batch=5)
+    yield Sync(
+        database, Intake(database, ZONE, lambda: datetime.now(ZONE)), lambda: READ_AT, overlap=timedelta(0), batch=5
+    )
     with database.transaction() as tx:
         tx.execute(text("DELETE FROM patients"))
         tx.execute(text("DELETE FROM watermarks"))

@@ -1,7 +1,7 @@
 """Outcomes of stored predictions: found once, kept as known on a day, and put right when the record is."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -32,7 +32,7 @@ def outcomes(database: Database) -> Iterator[Outcomes]:
 
 
 def take(database: Database, *given: object) -> None:
-    intake = Intake(database, ZoneInfo("Africa/Lagos"))
+    intake = Intake(database, ZoneInfo("Africa/Lagos"), lambda: datetime.now(ZoneInfo("Africa/Lagos")))
     summary = intake.take([SourceDocument(f"doc {i}", encoded(one)) for i, one in enumerate(given)], who=TESTER)
     assert summary.n_rejected == 0
     contexts.refresh(database)

@@ -29,7 +29,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 @pytest.fixture
 def intake(database: Database) -> Intake:
-    return Intake(database, ZoneInfo("Africa/Lagos"))
+    return Intake(database, ZoneInfo("Africa/Lagos"), lambda: datetime.now(ZoneInfo("Africa/Lagos")))
 
 
 @pytest.fixture

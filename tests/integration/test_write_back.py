@@ -38,7 +38,7 @@ def _soon() -> Iterator[None]:
 
 @pytest.fixture
 def site(database: Database) -> Iterator[Openmrs]:
-    intake = Intake(database, ZONE)
+    intake = Intake(database, ZONE, lambda: datetime.now(ZONE))
     made = Openmrs()
     for name in NAMES:
         document = a_document(name)

@@ -1,6 +1,7 @@
 """What an integrator sees."""
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
+from iit.api.app import create_app
 from iit.features.registry import FEATURE_NAMES
 from iit.services.keys import KeyWish
 from iit.testing import TESTER
@@ -199,6 +201,26 @@ def test_models_are_listed_and_shown(api: TestClient) -> None:
     shown = api.get("/api/v1/models/v0.1").json()
     assert shown["window"]["synthetic"] is True
     assert api.get("/api/v1/models/nothing").status_code == 404
+
+
+@pytest.mark.parametrize("cursor", ["é", "a b", "%%%%"])
+@pytest.mark.parametrize("path", ["/api/v1/patients", "/fhir/RiskAssessment"])
+def test_a_damaged_cursor_begins_no_list_anew(api: TestClient, path: str, cursor: str) -> None:
+    name = "cursor" if path.startswith("/api") else "_cursor"
+    assert api.get(path, params={name: cursor}).status_code in (400, 422)
+
+
+def test_the_host_that_a_request_names_is_told_to_nobody(running: Running, document: Path) -> None:
+    settings = running.service.settings.model_copy(update={"public_url": "https://iit.example.org/"})
+    with TestClient(create_app(replace(running.service, settings=settings))) as client:
+        evil = {"X-API-Key": running.key, "Host": "evil.example"}
+        person = uuid_of(document)
+        for path in (f"RiskAssessment?subject={person}", f"Flag?subject={person}", f"Patient/{person}/$everything"):
+            told = client.get(f"/fhir/{path}", headers=evil)
+            assert told.status_code == 200
+            assert "evil.example" not in told.text
+            assert "https://iit.example.org/fhir" in told.text
+        assert client.get("/api/v1/patients/", headers=evil, follow_redirects=False).status_code == 404
 
 
 def test_the_worklist_is_sorted_by_risk(api: TestClient) -> None:

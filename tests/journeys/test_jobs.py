@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from iit.domain.access import Principal
-from iit.domain.errors import Conflict, Unavailable
+from iit.domain.errors import Conflict, InvalidInput, Unavailable
 from iit.services.jobs import Jobs, Tell
 from tests.journeys.conftest import TESTER, Running
 
@@ -71,6 +71,29 @@ def test_a_batch_of_a_state_scores_only_those_who_live_there(running: Running) -
     result = running.service.scoring.run({"state": state}, TESTER, lambda *_: None)
     assert result["n_patients"] == n
     assert result["n_scored"] <= n
+
+
+@pytest.mark.parametrize(
+    ("wish", "place"),
+    [
+        pytest.param({"as_of": "9999-12-31"}, "as_of", id="a day in the future"),
+        pytest.param({"facility": "a\x00"}, "facility", id="a facility that cannot be stored"),
+        pytest.param({"state": "a\x00"}, "state", id="a state that cannot be stored"),
+    ],
+)
+def test_a_batch_that_cannot_be_meant_is_refused(
+    api: TestClient, running: Running, wish: dict[str, str], place: str
+) -> None:
+    answer = api.post("/api/v1/batches", json=wish)
+    assert answer.status_code == 422, answer.text
+    assert place in answer.text
+    with running.service.database.transaction() as tx:
+        assert tx.execute(text("SELECT max(listed_on) FROM facilities")).scalar() < running.service.today()
+
+
+def test_nobody_is_scored_as_of_a_day_to_come(running: Running) -> None:
+    with pytest.raises(InvalidInput, match="future"):
+        running.service.scoring.run({"as_of": "9999-12-31"}, TESTER, lambda *_: None)
 
 
 def test_there_are_no_results_of_what_is_no_finished_batch(api: TestClient) -> None:

@@ -92,6 +92,7 @@ def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -
 
     app = FastAPI(
         lifespan=lifespan,
+        redirect_slashes=False,  # the framework would redirect to whatever host a request names
         title="IIT ML Service",
         version=__version__,
         description="How likely the current refill cycle of a patient on HIV treatment is to be interrupted, and why.",

@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from iit.api.answers import answers
-from iit.api.dependencies import ServiceDep
+from iit.api.dependencies import ServiceDep, public_address
 from iit.api.limits import count_principal, count_stranger
 from iit.api.rules import PUBLIC, May
 from iit.bootstrap import Service
@@ -198,7 +198,7 @@ async def call_service(service_id: ServiceId, request: Request, service: Service
     """Return the risk of the patient as a card, within 200 ms of the call, or no card."""
     began = time.monotonic()
     data = await request.body()
-    public_url = service.settings.public_url or str(request.base_url)
+    public_url = public_address(request)
 
     def work() -> list[dict[str, Any]]:
         return service.hooks.cards(data, service_id, public_url=public_url, who=who)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
-from iit.api.dependencies import ServiceDep
+from iit.api.dependencies import PRINTED, ServiceDep, public_address
 from iit.api.fhir import FhirResponse, resource_answers
 from iit.api.rules import may
 from iit.domain.access import Action, Principal
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/fhir", tags=["fhir"])
 
 Reader = Annotated[Principal, may(Action.READ_PREDICTIONS)]
 PatientReader = Annotated[Principal, may(Action.READ_PATIENTS)]
-Uuid = Annotated[str, Path(max_length=64, pattern=r"^[^\x00-\x1f]+$")]
+Uuid = Annotated[str, Path(max_length=64, pattern=PRINTED)]
 Subject = Annotated[str | None, Query(max_length=600, description="Patient/<id>, or the id alone")]
 Days = Annotated[
     list[str] | None, Query(max_length=2, description="day of the assessment, with eq, ge, gt, le or lt before it")
@@ -56,7 +56,7 @@ def search_assessments(
 ) -> FhirResponse:
     """Search what was said of patients, the latest days first, by pages."""
     page = service.assessments.search(wanted, cursor=cursor, limit=count, who=who)
-    links = {"self": str(request.url)}
+    links = {"self": _own(request)}
     if page.next_cursor is not None:
         asked = [(name, text) for name, text in request.query_params.multi_items() if name != "_cursor"]
         links["next"] = f"{_base(request)}/RiskAssessment?{urlencode([*asked, ('_cursor', page.next_cursor)])}"
@@ -92,7 +92,7 @@ def search_flags(
         pass
     else:
         flags = _flags(patient, service.today())
-    links = {"self": str(request.url)}
+    links = {"self": _own(request)}
     return FhirResponse(searchset(flags, base=_base(request), links=links, total=len(flags)))
 
 
@@ -104,7 +104,7 @@ def read_everything(request: Request, patient_uuid: Uuid, service: ServiceDep, w
     resources = [patient_resource(person, found.events), *fact_resources(patient_uuid, found.events)]
     resources += [risk_assessment(told(one)) for one in found.said]
     resources += _flags(found.patient, service.today())
-    links = {"self": str(request.url)}
+    links = {"self": _own(request)}
     return FhirResponse(searchset(resources, base=_base(request), links=links, total=len(resources)))
 
 
@@ -116,8 +116,13 @@ def _flags(patient: PatientRow, today: date) -> list[dict[str, Any]]:
     return [flag(patient.patient_uuid, since=patient.risk_as_of, until=until, today=today)]
 
 
+def _own(request: Request) -> str:
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{public_address(request)}{request.url.path}{query}"
+
+
 def _base(request: Request) -> str:
-    return f"{str(request.base_url).rstrip('/')}/fhir"
+    return f"{public_address(request)}/fhir"
 
 
 def _patient_in(subject: str) -> str:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from iit.api.dependencies import ServiceDep
+from iit.api.dependencies import PRINTED, ServiceDep
 from iit.api.rules import may
 from iit.domain.access import Action, Principal
 from iit.services.tables import SCORES_HEADER, score_cells
@@ -29,8 +29,12 @@ class BatchWish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    facility: Annotated[str | None, Field(max_length=64, description="its DATIM code; everyone's if none")] = None
-    state: Annotated[str | None, Field(max_length=64, description="only patients who live there")] = None
+    facility: Annotated[
+        str | None, Field(max_length=64, pattern=PRINTED, description="its DATIM code; everyone's if none")
+    ] = None
+    state: Annotated[str | None, Field(max_length=64, pattern=PRINTED, description="only patients who live there")] = (
+        None
+    )
     as_of: Annotated[
         date | None, Field(description="prediction day; by default how far each facility's data reach")
     ] = None

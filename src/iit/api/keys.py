@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from iit.api.dependencies import ServiceDep
+from iit.api.dependencies import PRINTED, ServiceDep
 from iit.api.rules import may
 from iit.domain.access import Action, Principal, Role, Scope
 from iit.services.keys import KeyWish
@@ -15,7 +15,7 @@ from iit.store.keys import Key
 router = APIRouter(prefix="/api/v1/api-keys", tags=["api keys"])
 
 Manager = Annotated[Principal, may(Action.MANAGE_ACCESS)]
-Word = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]
+Word = Annotated[str, Field(min_length=1, max_length=64, pattern=PRINTED)]
 
 
 class KeyOrder(BaseModel):

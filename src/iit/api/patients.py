@@ -15,7 +15,7 @@ from iit.api.answers import (
     WorklistAnswer,
     answers,
 )
-from iit.api.dependencies import ServiceDep
+from iit.api.dependencies import PRINTED, ServiceDep
 from iit.api.rules import may
 from iit.domain.access import Action, Principal
 from iit.domain.risk import Band
@@ -24,8 +24,8 @@ from iit.services.answers import told
 router = APIRouter(prefix="/api/v1", tags=["patients"])
 
 Reader = Annotated[Principal, may(Action.READ_PATIENTS)]
-Uuid = Annotated[str, Path(max_length=64, pattern=r"^[^\x00-\x1f]+$")]
-Facility = Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00-\x1f]+$")]
+Uuid = Annotated[str, Path(max_length=64, pattern=PRINTED)]
+Facility = Annotated[str | None, Query(max_length=64, pattern=PRINTED)]
 
 _DOCUMENT = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 

@@ -188,7 +188,7 @@ def assemble(settings: Settings, database: Database) -> Service:
         ),
         audit=audit,
         limits=open_limits(_redis_url(settings), time.time, redis_breaker(settings)),
-        intake=Intake(database, zone),
+        intake=Intake(database, zone, lambda: datetime.now(zone)),
         inbox=Inbox(
             database,
             _hl7_mapper(settings),
@@ -212,7 +212,7 @@ def assemble(settings: Settings, database: Database) -> Service:
         privacy=Privacy(database, lambda: datetime.now(zone)),
         scoring=scoring,
         jobs=jobs,
-        batches=Batches(database, jobs),
+        batches=Batches(database, jobs, lambda: _today(zone)),
         shadow=shadow,
         outcomes=outcomes,
         monitoring=Monitoring(database, settings.models_folder, outcomes, lambda: _today(zone)),

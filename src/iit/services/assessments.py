@@ -95,7 +95,7 @@ def _encoded(last: StoredPrediction) -> str:
 
 def _decoded(cursor: str) -> tuple[date, UUID]:
     try:
-        day, _, prediction_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
+        day, _, prediction_id = base64.b64decode(cursor.encode(), b"-_", validate=True).decode().partition(" ")
         return date.fromisoformat(day), UUID(prediction_id)
     except (binascii.Error, ValueError):
         raise InvalidInput("is no cursor of this service", place="_cursor") from None

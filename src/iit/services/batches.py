@@ -1,6 +1,6 @@
 """Scoring a facility, a state or everyone in the background, and handing out what came of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent, EventType
-from iit.domain.errors import Conflict, NotAllowed, NotFound
+from iit.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from iit.services.jobs import Jobs
 from iit.services.refusals import note_refusal
 from iit.store import audit as audit_trail
@@ -27,13 +27,17 @@ class Batches:
 
     database: Database
     jobs: Jobs
+    today: Callable[[], date]
 
     def submit(self, wish: Mapping[str, Any], *, who: Principal) -> JobRow:
         """Start scoring in the background; `wish` as `Scoring.run` takes it.
 
         Raises:
-            NotAllowed: they may not see all whom it would score. Conflict: a batch is under way.
+            InvalidInput: the day lies in the future. NotAllowed: they may not see all whom it would score.
+            Conflict: a batch is under way.
         """
+        if wish.get("as_of") is not None and date.fromisoformat(wish["as_of"]) > self.today():
+            raise InvalidInput("must not lie in the future", place="as_of")
         if not _covers(who, wish):
             note_refusal(self.database, who, action="execute", target="batches")
             raise NotAllowed("name a facility or state that you may see", place="facility")

@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from itertools import islice
 from typing import Final
 
@@ -74,10 +74,12 @@ class Intake:
     Attributes:
         database: where records are kept.
         zone: time zone of dates without an offset.
+        now: the present time; what is said of later days is refused.
     """
 
     database: Database
     zone: tzinfo
+    now: Callable[[], datetime]
 
     def take(
         self,
@@ -114,7 +116,7 @@ class Intake:
             NotAllowed: the patient is outside the scope; nothing is stored.
             Conflict: the person was erased; nothing is stored.
         """
-        imported = read_nmrs(data, zone=self.zone)
+        imported = read_nmrs(data, zone=self.zone, received=self.now())
         summary = IntakeSummary(n_read=1)
         if not self._in_scope([imported], summary, who):
             raise NotAllowed(_OUTSIDE, place="patient_uuid")
@@ -158,13 +160,13 @@ class Intake:
         summary: IntakeSummary,
         on_rejected: Callable[[SourceDocument, Rejection], None] | None,
     ) -> list[Imported]:
-        readable = []
+        readable, received = [], self.now()
         for document in batch:
             summary.n_read += 1
             try:
                 if document.error is not None:
                     raise document.error
-                imported = read_nmrs(document.data, zone=self.zone)
+                imported = read_nmrs(document.data, zone=self.zone, received=received)
             except InvalidInput as problem:
                 rejection = _reject(document.place, problem, summary)
                 if on_rejected is not None:

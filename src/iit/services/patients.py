@@ -210,6 +210,6 @@ def _encode_cursor(patient_uuid: str) -> str:
 
 def _decode_cursor(cursor: str) -> str:
     try:
-        return base64.urlsafe_b64decode(cursor.encode()).decode()
+        return base64.b64decode(cursor.encode(), b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise InvalidInput("is no cursor of this service", place="cursor") from None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent, EventType, concerning
-from iit.domain.errors import NotAllowed
+from iit.domain.errors import InvalidInput, NotAllowed
 from iit.domain.record import day_date, day_number
 from iit.features.context import Contexts
 from iit.features.registry import FEATURE_SET_VERSION
@@ -92,11 +92,10 @@ class Scoring:
             on_chunk: is handed each chunk of predictions, with the number of patients done and of all.
 
         Raises:
-            NotAllowed: the facility is outside the scope. Unavailable: no model or no database.
+            InvalidInput: the day lies in the future. NotAllowed: the facility is outside the scope.
+            Unavailable: no model or no database.
         """
-        if not who.scope.covers(wish.facility, wish.state):
-            note_refused_facility(self.database, who, action="execute", facility=wish.facility)
-            raise NotAllowed("name a facility or state that you may see", place="facility")
+        self._check(wish, who)
         serving = self.champion.current()
         with self.database.transaction() as tx:
             cohort = load_cohort(tx, facility=wish.facility)
@@ -124,6 +123,13 @@ class Scoring:
             day_date(used[0]) if used else None,
             day_date(used[-1]) if used else None,
         )
+
+    def _check(self, wish: ScoringWish, who: Principal) -> None:
+        if wish.as_of is not None and wish.as_of > self.today():
+            raise InvalidInput("must not lie in the future", place="as_of")
+        if not who.scope.covers(wish.facility, wish.state):
+            note_refused_facility(self.database, who, action="execute", facility=wish.facility)
+            raise NotAllowed("name a facility or state that you may see", place="facility")
 
     def _keep_list_days(self, cohort: Cohort, days: NDArray[np.int32]) -> None:
         present = np.unique(cohort.facility)

@@ -48,9 +48,10 @@ def risk_distribution(tx: Transaction, facility: str | None) -> list[RiskCount]:
 
 def cascade(tx: Transaction, facility: str | None) -> Cascade:
     """Return how many patients there are at each step."""
-    newest = select(func.max(patients.c.risk_as_of)).scalar_subquery()
+    newest = select(patients.c.facility, func.max(patients.c.risk_as_of).label("day")).group_by(patients.c.facility)
+    lists = newest.subquery()
     active = patients.c.status == "active"
-    listed = and_(active, patients.c.risk_as_of >= newest - timedelta(days=_LIST_DAYS))
+    listed = and_(active, patients.c.risk_as_of >= lists.c.day - timedelta(days=_LIST_DAYS))
     left = patients.c.expected_on - patients.c.risk_as_of
     row = tx.execute(
         select(
@@ -60,7 +61,9 @@ def cascade(tx: Transaction, facility: str | None) -> Cascade:
             func.count().filter(listed & (patients.c.risk_band == "high")),
             func.count().filter(listed & left.between(0, 7)),
             func.count().filter(listed & (left < 0)),
-        ).where(_at(facility))
+        )
+        .join(lists, lists.c.facility == patients.c.facility)
+        .where(_at(facility))
     ).one()
     return Cascade(*row, *_ended(tx, facility))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -34,7 +34,7 @@ UUID = uuid_of(a_document("a"))
 def owned(database_urls: ClusterUrls) -> Iterator[Database]:
     """A database with two patients and their predictions."""
     opened = open_database(database_urls.owner_url, time_zone="Africa/Lagos", audit_keys=AUDIT_KEYS)
-    Intake(opened, ZoneInfo("Africa/Lagos")).take(
+    Intake(opened, ZoneInfo("Africa/Lagos"), lambda: datetime.now(ZoneInfo("Africa/Lagos"))).take(
         [SourceDocument(name, encoded(a_document(name))) for name in "ab"], who=TESTER
     )
     for day, risk in ((1, 0.2), (2, 0.4)):

@@ -63,18 +63,19 @@ class Imported(NamedTuple):
         return f"Imported({self.record!r}, {len(self.warnings)} warnings)"
 
 
-def read_nmrs(data: bytes | memoryview, *, zone: tzinfo) -> Imported:
+def read_nmrs(data: bytes | memoryview, *, zone: tzinfo, received: datetime | None = None) -> Imported:
     """Return what one NMRS document tells.
 
     Args:
         data: the document as UTF-8 JSON, an object with `messageData` and, usually, `messageHeader`.
         zone: the facility's time zone, in which times without an offset are meant and all times are returned.
+        received: the present time, a day after which nothing can lie; None where the document's own clock is trusted.
 
     Raises:
-        InvalidInput: the document cannot be read, does not say whose it is and from where, mixes patients, or writes
-            dates in a form that would have to be guessed. Names the place, never a value.
+        InvalidInput: the document cannot be read, does not say whose it is and from where, mixes patients, is from the
+            future, or writes dates in a form that would have to be guessed. Names the place, never a value.
     """
-    return read_document(decode(data), zone=zone)
+    return read_document(decode(data), zone=zone, received=received)
 
 
 def read_nmrs_value(value: object, *, zone: tzinfo) -> Imported:
@@ -82,7 +83,7 @@ def read_nmrs_value(value: object, *, zone: tzinfo) -> Imported:
     return read_document(convert(value), zone=zone)
 
 
-def read_document(document: Document, *, zone: tzinfo) -> Imported:
+def read_document(document: Document, *, zone: tzinfo, received: datetime | None = None) -> Imported:
     """Return what one document tells that has its shape already; otherwise as `read_nmrs`."""
     data = document.message_data
     header = document.message_header if isinstance(document.message_header, Header) else Header()
@@ -91,7 +92,8 @@ def read_document(document: Document, *, zone: tzinfo) -> Imported:
     block = only_person(data)
     patient_uuid = patient_id(block)
     refuse_strangers(data, patient_uuid)
-    reading = start_reading(moments_in(zone), facility_code(block, header), header.message_creation_date_time)
+    facility, exported = facility_code(block, header), header.message_creation_date_time
+    reading = start_reading(moments_in(zone), facility, exported, received)
     note_disagreement(block, header, reading)
     person = read_person(block, reading)
     standing = standing_rows(data, reading)

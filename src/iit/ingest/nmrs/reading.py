@@ -12,6 +12,7 @@ from iit.ingest.nmrs.scalars import Scalar
 
 SOURCE: Final = "nmrs"
 NO_VALUE: Final = float("nan")
+_EXPORTED: Final = "messageHeader.messageCreationDateTime"
 CLOCK_TOLERANCE: Final = timedelta(days=1)  # clocks of an exporting server and its clients differ
 
 
@@ -93,14 +94,20 @@ class Reading:
         return Event(kind, occurred, known, value, SOURCE, f"demographics:{name}")
 
 
-def start_reading(moments: Moments, facility: str, exported: Scalar) -> Reading:
-    """Return the reading of a document of a facility; an unusable time of export is noted and ignored."""
+def start_reading(moments: Moments, facility: str, exported: Scalar, received: datetime | None) -> Reading:
+    """Return the reading of a document of a facility; an unusable time of export is noted and ignored.
+
+    Raises:
+        InvalidInput: the export is from the future: a clock is wrong, and what it says would hide later exports.
+    """
     moment = moments[exported]
     exported_at = moment if isinstance(moment, datetime) else None
-    latest = datetime(LATEST_YEAR, 12, 31, tzinfo=moments.zone)
+    latest = datetime(LATEST_YEAR, 12, 31, tzinfo=moments.zone) if received is None else received + CLOCK_TOLERANCE
     reading = Reading(moments, facility, exported_at, latest)
     if isinstance(moment, Fault):
-        reading.doubt("messageHeader.messageCreationDateTime", moment.value)
+        reading.doubt(_EXPORTED, moment.value)
+    if exported_at is not None and received is not None and exported_at > latest:
+        raise InvalidInput("lies in the future", place=_EXPORTED)
     if exported_at is not None:
         reading.latest = min(latest, exported_at + CLOCK_TOLERANCE)
     return reading
