@@ -91,7 +91,7 @@ def _spoil(body: dict[str, Any], chance: random.Random, whole: list[dict[str, An
     elif act == 3 and isinstance(holder, dict):
         holder[chance.choice(("contained", "link", "component", "identifier", "resourceType", "request"))] = holder[key]
     else:
-        holder[key] = chance.choice(_ODD)
+        holder[key] = copy.deepcopy(chance.choice(_ODD))  # some can be changed, and must not be by the next
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
