@@ -1,5 +1,6 @@
 """Logs as JSON lines and figures for Prometheus. No name, phone, value or free text of a patient goes through here."""
 
+import atexit
 import logging
 import logging.handlers
 import sys
@@ -13,8 +14,10 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from iit.domain.errors import ServiceError
+from iit.sampling import Sampling
 from iit.traces import span
 
+_VALUES: Final = structlog.stdlib.ExtraAdder()
 _LATENCY_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
 http_requests_total = Counter("http_requests_total", "HTTP requests.", ("method", "handler", "status"))
@@ -99,7 +102,10 @@ class stage:  # noqa: N801 - reads as what it is: `with stage("score"):`
 
 
 def configure_logging(*, level: str, file: Path | None = None) -> None:
-    """Send all logs as JSON lines to standard error and, where given, to a file that survives its rotation."""
+    """Send all logs as JSON lines to standard error and, where given, to a file that survives its rotation.
+
+    Of an event that repeats, each process writes a share a minute, and how many it held back: see `iit.sampling`.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -109,7 +115,7 @@ def configure_logging(*, level: str, file: Path | None = None) -> None:
         structlog.processors.ExceptionRenderer(_without_words),
     ]
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
+        foreign_pre_chain=[_own_values, *shared],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
     )
     structlog.configure(
@@ -125,6 +131,9 @@ def configure_logging(*, level: str, file: Path | None = None) -> None:
         handlers.append(logging.handlers.WatchedFileHandler(file, encoding="utf-8"))
     for handler in handlers:
         handler.setFormatter(formatter)
+        sampling = Sampling(handler)
+        handler.addFilter(sampling)
+        atexit.register(sampling.tell_rest)
     root = logging.getLogger()
     root.handlers[:] = handlers
     # At INFO and DEBUG libraries tell what passes through them: rows, forms, statements. Only the server may, at INFO.
@@ -159,6 +168,13 @@ def _named(error: BaseException) -> str:
 
 def _without_words(exc_info: structlog.typing.ExcInfo) -> str:
     return places_of(exc_info[1])
+
+
+def _own_values(
+    logger: structlog.typing.WrappedLogger, name: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Add the values that this service's own lines carry; a library's may be anybody's."""
+    return _VALUES(logger, name, event) if event["_record"].name.startswith("iit.") else event
 
 
 def _upper_level(

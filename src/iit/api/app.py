@@ -117,6 +117,7 @@ def create_app(service: Service, *, on_stop: Callable[[], None] | None = None) -
         deadline_seconds=service.settings.request_deadline_seconds,
         max_body_bytes=service.settings.max_body_bytes,
         perimeter=service.access.perimeter,
+        slow_seconds=service.settings.slow_request_seconds,
         trusted_proxies=service.settings.trusted_networks,
     )
     return app

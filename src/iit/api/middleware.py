@@ -1,5 +1,6 @@
 """What happens around every request: an id, figures, blocked addresses, a limit of size, headers for browsers."""
 
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from uuid import uuid4
@@ -16,6 +17,8 @@ from iit.deadline import Deadline, within
 from iit.domain.audit import Origin, Purpose, acting_from
 from iit.services.perimeter import Perimeter
 from iit.telemetry import http_request_duration_seconds, http_requests_in_progress, http_requests_total
+
+log = logging.getLogger(__name__)
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _HEADERS = {
@@ -37,12 +40,15 @@ class Surroundings:
         max_body_bytes: int,
         deadline_seconds: float,
         perimeter: Perimeter,
+        *,
+        slow_seconds: float,
         trusted_proxies: Networks = (),
     ) -> None:
         self._app = app
         self._deadline_seconds = deadline_seconds
         self._max_body_bytes = max_body_bytes
         self._perimeter = perimeter
+        self._slow_seconds = slow_seconds
         self._trusted_proxies = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,9 +94,14 @@ class Surroundings:
                         traces.answered(traced, method, _handler(scope), status)
         finally:
             http_requests_in_progress.dec()
-            handler = _handler(scope)
-            http_requests_total.labels(method, handler, str(status)).inc()
-            http_request_duration_seconds.labels(method, handler).observe(time.perf_counter() - began)
+            self._tell(method, _handler(scope), status, time.perf_counter() - began)
+
+    def _tell(self, method: str, handler: str, status: int, seconds: float) -> None:
+        http_requests_total.labels(method, handler, str(status)).inc()
+        http_request_duration_seconds.labels(method, handler).observe(seconds)
+        if seconds > self._slow_seconds:
+            told = {"method": method, "handler": handler, "status": status, "milliseconds": round(seconds * 1000)}
+            log.warning("slow request", extra=told)
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         """Return the answer to a request that is not even looked at."""

@@ -89,6 +89,12 @@ class Settings(OidcSettings):
     time_zone: Annotated[str, Field(description="Time zone of the facilities' clocks.")] = "Africa/Lagos"
     log_level: Annotated[str, Field(description="DEBUG, INFO, WARNING or ERROR.")] = "INFO"
     log_file: Annotated[Path | None, Field(description="File for logs besides standard error.")] = None
+    slow_request_seconds: Annotated[
+        float, Field(ge=0, description="A request that takes longer is told in the log, without its values.")
+    ] = 1.0
+    slow_transaction_seconds: Annotated[
+        float, Field(ge=0, description="A transaction that takes longer is told in the log, with its place in code.")
+    ] = 1.0
     debug_memory: Annotated[
         bool, Field(description="Watch which code holds memory, for `iit debug memory`; doubles its cost.")
     ] = False
@@ -381,6 +387,7 @@ class Settings(OidcSettings):
             max_overflow=self.db_max_overflow,
             timeout_seconds=self.db_pool_timeout_seconds,
             recycle_seconds=self.db_pool_recycle_seconds,
+            slow_seconds=self.slow_transaction_seconds,
         )
 
 

@@ -1,5 +1,7 @@
 """The way to PostgreSQL: one engine, one transaction a use case, and errors that say what to do."""
 
+import inspect
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +26,8 @@ from iit.store.pool import PoolSettings as PoolSettings
 from iit.store.punctual import keep_to_deadlines
 from iit.telemetry import db_pool_in_use, db_pool_limit, db_pool_timeouts_total, db_transaction_seconds
 from iit.traces import span
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -115,7 +119,13 @@ class Database:
             raise translated from cause
         finally:
             self._tell_pool()
-            db_transaction_seconds.observe(time.perf_counter() - began)
+            self._tell_time(time.perf_counter() - began)
+
+    def _tell_time(self, seconds: float) -> None:
+        db_transaction_seconds.observe(seconds)
+        # A command has no log: its user sees that it takes long, and is told nothing between its lines.
+        if seconds > self.pool.slow_seconds and log.hasHandlers():
+            log.warning("slow transaction", extra={"place": _place(), "milliseconds": round(seconds * 1000)})
 
     def _tell_pool(self) -> None:
         if isinstance(self.engine.pool, QueuePool):
@@ -237,6 +247,14 @@ def _set_up(
         )
     finally:
         connection.autocommit = False
+
+
+def _place() -> str:
+    """Return module, line and function of who opened the transaction that just ends."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__") in (__name__, "contextlib"):
+        frame = frame.f_back
+    return "" if frame is None else f"{frame.f_globals['__name__']}:{frame.f_lineno} {frame.f_code.co_name}"
 
 
 def _is_away(cause: SQLAlchemyError | psycopg.Error) -> bool:

@@ -14,6 +14,7 @@ class PoolSettings:
         recycle_seconds: age at which a connection is replaced.
         statement_timeout_ms: longest statement.
         lock_timeout_ms: longest wait for a lock.
+        slow_seconds: a transaction that takes longer is told in the log.
     """
 
     size: int = 20
@@ -22,3 +23,4 @@ class PoolSettings:
     recycle_seconds: int = 3600
     statement_timeout_ms: int = 30_000
     lock_timeout_ms: int = 5_000
+    slow_seconds: float = 1.0
