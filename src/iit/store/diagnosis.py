@@ -18,6 +18,7 @@ _REFUSALS: Final = (
     ("no pg_hba.conf entry", "database_password", "lets nobody in from this address (pg_hba.conf)"),
     ("does not exist", "database_missing", "has no such database or role"),
     ("too many clients", "database_full", "has no connection left"),
+    ("too many connections for", "database_full", "lets the database or the role have no more connections"),
     ("remaining connection slots", "database_full", "has no connection left"),
     ("starting up", "database_starting", "is starting up or recovering"),
     ("shutting down", "database_starting", "is shutting down"),
@@ -59,9 +60,9 @@ QUESTIONS: Final = {
           SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
         ) AS told(room) WHERE %(wanted)s::int > room""",
     "connections_short": """
-        SELECT format('%%s of %%s are in use', count(*), current_setting('max_connections'))
-        FROM pg_stat_activity WHERE backend_type = 'client backend'
-        HAVING count(*) > 0.9 * current_setting('max_connections')::int""",
+        SELECT format('%%s of %%s are in use', sum(numbackends), current_setting('max_connections'))
+        FROM pg_stat_database  -- pg_stat_activity hides what kind other roles' sessions are of
+        HAVING sum(numbackends) > 0.9 * current_setting('max_connections')::int""",
     "lock_held": """
         SELECT format('%%s sessions wait, the longest for %%s s', count(*),
                       max(extract(epoch FROM now() - waitstart))::int)
