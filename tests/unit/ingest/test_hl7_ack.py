@@ -46,6 +46,14 @@ def test_msa_2_is_exactly_the_control_id(control_id: str) -> None:
     assert answer(a_message(control_id=control_id))[1][2] == control_id
 
 
+@pytest.mark.parametrize("sign", ["\x0b", "\x1c", "\x01", "\t", "\x7f"])
+@pytest.mark.parametrize("broken", [b"", b"\x00"])
+def test_no_control_character_is_echoed(sign: str, broken: bytes) -> None:
+    raw = a_message(control_id=f"7{sign}8").replace(b"|EMR|", f"|E{sign}MR|".encode()) + broken
+    told = answer(raw)
+    assert (told[0][4], told[1][2]) == ("EMR", "78")
+
+
 def test_sender_and_receiver_change_places() -> None:
     msh = answer(a_message())[0]
     assert msh[2:6] == ["IIT", "HUB", "EMR", "SYN000001"]

@@ -1,7 +1,8 @@
 """Acknowledgements: AA taken for good, AE the message is at fault, AR not accepted or the receiver is at fault.
 
-MSA-2 is always the sender's MSH-10 as it was written; separators and character set are the sender's. An answer depends
-on nothing but the message and the time it was first received, so a message that comes again gets the very same one.
+MSA-2 is always the sender's MSH-10 as it was written; separators and character set are the sender's. Control characters
+are never echoed: they could end the frame that the answer travels in. An answer depends on nothing but the message and
+the time it was first received, so a message that comes again gets the very same one.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ _BY_PLACE: Final = {"MSH-9": "200", "MSH-11": "202", "MSH-12": "203"}  # HL7 tab
 _MISSING: Final = "101"
 _WRONG: Final = "102"
 _INTERNAL: Final = "207"
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
 _PLACE: Final = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?(?:-(\d+))?")
 
 
@@ -62,7 +64,7 @@ def acknowledge(header: Header, *, at: datetime, error: Exception | None = None)
     ]  # fmt: skip
     segments = [_head("MSH", separators) + separators.field.join(msh).rstrip(separators.field)]
     segments += _outcome(header, code, error, is_detailed=version >= _DETAILED_SINCE)
-    return _encoded(segments, header.codec)
+    return _encoded([_plain(one, separators) for one in segments], header.codec)
 
 
 def outcome_of(acknowledgement: bytes) -> tuple[str, str, str]:
@@ -138,6 +140,10 @@ def _location(place: str) -> list[str]:
 def _escaped(text: str, separators: Separators) -> str:
     signs = [one for one in separators if one]
     return "".join(" " if letter in signs else letter for letter in text)
+
+
+def _plain(segment: str, separators: Separators) -> str:
+    return _CONTROLS.sub(lambda found: found[0] if found[0] in separators else "", segment)
 
 
 def _version(written: str) -> tuple[int, ...]:
