@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
+from tests.documents import a_document, uuid_of
+from tests.documents import encoded as as_document
 from tests.fhir_mutations import mutations
 from tests.fhir_resources import a_bundle, a_dispense, a_patient, an_id, an_observation, encoded
 from tests.hl7_messages import a_dispense as a_message_of_hl7
@@ -215,6 +217,53 @@ def test_a_facility_tells_of_its_own_patients_only(api: TestClient, service: Ser
     assert rows(service, "SELECT count(*) FROM patients") == [(2,)]
     told = rows(service, "SELECT event_type FROM audit_logs ORDER BY seq DESC LIMIT 1")
     assert told == [("unauthorized_access",)]
+
+
+@pytest.fixture
+def of_elsewhere(service: Service) -> str:
+    """A patient of another facility whom no message has named yet."""
+    document = a_document("victim")
+    document["messageData"]["demographics"]["datimId"] = "SYN000002"
+    service.intake.take_one(as_document(document), who=TESTER)
+    return uuid_of(document)
+
+
+def a_link(kind: str, other: str) -> dict[str, Any]:
+    return {"link": [{"other": {"reference": f"Patient/{other}"}, "type": kind}]}
+
+
+@pytest.mark.parametrize("way", ["id", "number", "replaces", "replaced-by", "replaced"])
+@pytest.mark.parametrize("may", [True, False])
+def test_a_patient_that_is_stored_is_no_alias_of_another(
+    api: TestClient, service: Service, scoped: dict[str, str], of_elsewhere: str, way: str, may: bool
+) -> None:
+    own = a_patient()
+    assert sent(api, own, headers=scoped).status_code == 201
+    told = {
+        "id": {**own, "id": of_elsewhere},
+        "number": {**own, "identifier": [*own["identifier"], {"system": "urn:x", "value": of_elsewhere}]},
+        "replaces": {**own, **a_link("replaces", of_elsewhere)},
+        "replaced-by": {**own, **a_link("replaced-by", of_elsewhere)},
+        "replaced": {**own, "id": of_elsewhere, **a_link("replaced-by", own["id"])},
+    }[way]
+    answer = sent(api, told, headers=None if may else scoped)
+    is_merge = way.startswith("replace")
+    assert answer.status_code == (403 if not may else 200 if is_merge else 409)
+    assert of_elsewhere not in answer.text or (may and is_merge)
+    dispense = a_dispense(subject={"reference": f"Patient/{of_elsewhere}"})
+    assert sent(api, dispense).status_code == 201
+    lands = own["id"] if may and way in ("replaces", "replaced") else of_elsewhere
+    stored = "SELECT patient_uuid FROM events WHERE code = 'PICKUP' AND source = 'fhir'"
+    assert rows(service, stored) == [(lands,)]
+
+
+def test_a_record_that_replaces_another_may_carry_its_number(api: TestClient, service: Service) -> None:
+    old, new = a_patient("two"), a_patient()
+    sent(api, a_bundle(new, old, a_dispense("two")))
+    assert sent(api, {**new, "identifier": new["identifier"] + old["identifier"]}).status_code == 409
+    both = {**new, "identifier": old["identifier"] + new["identifier"], **a_link("replaces", old["id"])}
+    assert sent(api, both).status_code == 200
+    assert rows(service, "SELECT patient_uuid FROM patients") == [(new["id"],)]
 
 
 def test_a_killed_request_is_finished_by_the_workers(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

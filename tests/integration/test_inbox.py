@@ -22,7 +22,7 @@ from iit.features.columns import pack
 from iit.ingest.hl7.header import Rules
 from iit.ingest.hl7.map import mapper
 from iit.ingest.hl7.reading import Identifier
-from iit.services.identities import Identities
+from iit.services.identities import TWO_PATIENTS, Identities
 from iit.services.inbox import Frame, Inbox
 from iit.services.inbox_work import BATCH
 from iit.services.intake import Intake
@@ -301,6 +301,23 @@ def test_a_full_history_and_messages_keep_to_their_own(inbox: Inbox, database: D
     events = assert_whole(database, uuid)
     days = sorted(event.occurred_at.date() for event in events if event.kind is Kind.PICKUP)
     assert days == [date(2024, 1, 10), date(2024, 6, 1)]
+
+
+def test_a_message_that_names_two_patients_changes_neither(inbox: Inbox, database: Database) -> None:
+    document = a_document("one")
+    stored = uuid_of(document)
+    Intake(database, ZONE, lambda: datetime.now(ZONE)).take_one(encoded(document), who=TESTER)
+    send(inbox, a_pickup(control_id="1"))
+    inbox.work()
+    (own,) = set(uuids(database)) - {stored}
+    before = codes_of(database, own)
+    send(inbox, a_pickup("20240201", "2", f"MRN-1^^^SYN^MR~{stored}"))
+    assert inbox.work().n_failed == 1
+    assert inbox.rows()[0].error == f"PID-3: {TWO_PATIENTS}"
+    assert codes_of(database, own) == before
+    send(inbox, a_pickup("20240301", "3", stored))
+    inbox.work()
+    assert "hl7" in {event.source for event in assert_whole(database, stored)}
 
 
 def assert_whole(database: Database, uuid: str) -> list[Event]:

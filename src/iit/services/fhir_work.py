@@ -10,7 +10,7 @@ from iit.domain.errors import Conflict, InvalidInput, NotAllowed, ServiceError
 from iit.domain.vocabulary import NIGERIAN_STATES, Kind
 from iit.ingest.fhir.reading import SOURCE, Told
 from iit.ingest.hl7.reading import TIE_BITS, Fact, Identifier, Mapped
-from iit.services.identities import Identities, stored_fact
+from iit.services.identities import TWO_PATIENTS, Identities, stored_fact
 from iit.store import deltas as delta_store
 from iit.store import patients as patient_store
 from iit.store import privacy as privacy_store
@@ -106,7 +106,7 @@ def shares(tx: Transaction, told: Sequence[Told], identities: Identities, *, is_
 
 def standing(tx: Transaction, found: Sequence[Share]) -> Standing:
     """Return what is known already of these persons from resources."""
-    uuids = sorted({uuid for one in found for uuid in (one.delta.patient_uuid, *one.delta.adopted)})
+    uuids = sorted({uuid for one in found for uuid in one.delta.concerned})
     sequences = delta_store.sequences(tx, uuids, SOURCE)
     versions: dict[tuple[str, str], int] = {}
     for (uuid, source_id), sequence in sequences.items():
@@ -119,7 +119,7 @@ def faults(
     tx: Transaction, told: Sequence[Told], found: Sequence[Share], known: Standing, scope: Scope
 ) -> dict[int, ServiceError]:
     """Return what is wrong with entries, by their places: unknown persons, those of others, versions that passed."""
-    uuids = sorted({uuid for one in found for uuid in (one.delta.patient_uuid, *one.delta.adopted)})
+    uuids = sorted({uuid for one in found for uuid in one.delta.concerned})
     barred = _Barred(
         scope,
         set(patient_store.outside(tx, uuids, scope)),
@@ -172,10 +172,12 @@ def merge(tx: Transaction, told: Sequence[Told], identities: Identities, *, acto
 
 def _fault(told: Sequence[Told], share: Share, known: Standing, barred: _Barred) -> ServiceError | None:
     uuid, first = share.delta.patient_uuid, told[share.places[0]].entry.place
-    if barred.erased & {uuid, *share.delta.adopted}:
+    if barred.erased & set(share.delta.concerned):
         return Conflict("this person was erased: see `iit privacy readmit`", place=first)
-    if barred.outside & {uuid, *share.delta.adopted}:
+    if barred.outside & set(share.delta.concerned):
         return NotAllowed(_OUTSIDE, place=first)
+    if share.delta.others:
+        return Conflict(TWO_PATIENTS, place=first)
     if uuid in known.patients:
         return None
     if uuid not in barred.placed:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from iit.ingest.hl7.reading import Fact, Identifier, Mapped
@@ -11,6 +11,9 @@ from iit.services.keyring import keyed_hash
 from iit.store import deltas as delta_store
 from iit.store.database import Transaction
 from iit.store.deltas import Delta, DeltaFact
+
+TWO_PATIENTS: Final = "names two patients that are not known to be one: merge their records first, or correct it"
+"""Why a message is refused that names other patients besides."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 
@@ -37,42 +40,80 @@ class Identities:
     def whose(self, tx: Transaction, messages: Sequence[Mapped]) -> list[Delta]:
         """Return what messages would change, in order: one for each that tells a fact or takes a record over.
 
-        The surest identifier that is known decides. A person nobody knows becomes a patient: under the OpenMRS UUID
-        where one is named, else under an id that follows from the surest identifier, the same whenever it is made.
+        The surest identifier that is known decides; the UUID of a patient is known even if no message named it yet, and
+        names no other one: a message that names another patient besides has `others`. A person nobody knows becomes a
+        patient: under the OpenMRS UUID where one is named, else under an id that follows from the surest identifier,
+        the same whenever it is made.
         """
         hashes = self._hashes(messages)
         if not hashes:
             return []
-        known = delta_store.patients_by_identifier(tx, list(hashes.values()))
+        known = _known(tx, hashes)
         return [_delta(message, hashes, known) for message in messages if message.facts or message.merged]
 
     def patient_of(self, tx: Transaction, identifiers: tuple[Identifier, ...]) -> str:
         """Return the id of the patient that identifiers name, or would name if they were told for the first time."""
         hashes = {one: self.hash_of(one) for one in identifiers}
-        known = delta_store.patients_by_identifier(tx, list(hashes.values()))
-        return _delta(Mapped("", identifiers, (), (), ()), hashes, known).patient_uuid
+        return _delta(Mapped("", identifiers, (), (), ()), hashes, _known(tx, hashes)).patient_uuid
 
     def _hashes(self, messages: Sequence[Mapped]) -> dict[Identifier, bytes]:
         told = [one for one in messages if one.facts or one.merged]
         return {one: self.hash_of(one) for message in told for one in (*message.identifiers, *message.merged)}
 
 
-def _delta(message: Mapped, hashes: dict[Identifier, bytes], known: dict[bytes, str]) -> Delta:
-    own = [hashes[one] for one in message.identifiers]
-    named = [known[one] for one in own if one in known]
-    named += [one.value.lower() for one in message.identifiers if _UUID.fullmatch(one.value)]
-    patient_uuid = named[0] if named else str(UUID(bytes=own[0][:16], version=5))
-    fresh = [one for one in own if one not in known]
-    adopted = []
-    for one in (hashes[identifier] for identifier in message.merged):
-        other = known.get(one)
-        if other is None:
-            fresh.append(one)
-        elif other != patient_uuid:
+class _Known(NamedTuple):
+    """Patients as they are known: by hashes of identifiers, and all their ids as far as messages name them."""
+
+    by_hash: dict[bytes, str]
+    uuids: set[str]
+
+    def whose(self, identifier: Identifier, hashed: bytes) -> str | None:
+        """Return the patient that an identifier names, if it names one that is known."""
+        uuid = identifier.value.lower()
+        return self.by_hash.get(hashed) or (uuid if uuid in self.uuids else None)
+
+    def __repr__(self) -> str:
+        return f"_Known({len(self.uuids)} patients)"
+
+
+def _known(tx: Transaction, hashes: dict[Identifier, bytes]) -> _Known:
+    by_hash = delta_store.patients_by_identifier(tx, list(hashes.values()))
+    uuids = set(by_hash.values())
+    asked = {one.value.lower() for one in hashes if _UUID.fullmatch(one.value)} - uuids
+    return _Known(by_hash, uuids | delta_store.known_patients(tx, sorted(asked)))
+
+
+def _delta(message: Mapped, hashes: dict[Identifier, bytes], known: _Known) -> Delta:
+    taken_over = {known.whose(one, hashes[one]) for one in message.merged}
+    named = [uuid for one in message.identifiers if (uuid := known.whose(one, hashes[one])) is not None]
+    named = [uuid for uuid in named if uuid not in taken_over] or named
+    made = [one.value.lower() for one in message.identifiers if _UUID.fullmatch(one.value)]
+    made.append(str(UUID(bytes=hashes[message.identifiers[0]][:16], version=5)))
+    patient_uuid = (named or made)[0]
+    if others := _others(message, named):
+        return Delta(patient_uuid, message.facility, (), (), (), others)
+    fresh = [hashes[one] for one in message.identifiers if hashes[one] not in known.by_hash]
+    adopted: list[str] = []
+    for one in message.merged:
+        other = known.whose(one, hashes[one])
+        if hashes[one] not in known.by_hash:
+            fresh.append(hashes[one])
+        if other is not None and other != patient_uuid:
             adopted.append(other)
-            known.update({same: patient_uuid for same, whose in known.items() if whose == other})
-    known.update(dict.fromkeys(fresh, patient_uuid))
+            known.by_hash.update({same: patient_uuid for same, whose in known.by_hash.items() if whose == other})
+    known.by_hash.update(dict.fromkeys(fresh, patient_uuid))
+    known.uuids.add(patient_uuid)
     return Delta(patient_uuid, message.facility, fresh, adopted, [stored_fact(fact) for fact in message.facts])
+
+
+def _others(message: Mapped, named: Sequence[str]) -> list[str]:
+    """Return the patients that a message names besides the first, if it names any of them all by its UUID.
+
+    A number is not always one person's only, so that of numbers the surest decides; a UUID is.
+    """
+    others = list(dict.fromkeys(uuid for uuid in named if uuid != named[0]))
+    told = {one.value.lower() for one in message.identifiers}
+    return others if told.intersection(named) else []
 
 
 def stored_fact(fact: Fact) -> DeltaFact:

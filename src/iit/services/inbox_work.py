@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from iit.domain.audit import AuditEvent, EventType
-from iit.domain.errors import InvalidInput, NotAllowed, ServiceError, Unavailable
+from iit.domain.errors import Conflict, InvalidInput, NotAllowed, ServiceError, Unavailable
 from iit.ingest.hl7.header import MAPPED
 from iit.ingest.hl7.map import Mapper
 from iit.ingest.hl7.reading import SOURCE, Mapped
-from iit.services.identities import Identities
+from iit.services.identities import TWO_PATIENTS, Identities
 from iit.services.message_keys import MessageKeys
 from iit.store import deltas as delta_store
 from iit.store import inbox as inbox_store
@@ -134,6 +134,8 @@ class Worker:
         event = AuditEvent(event_type=EventType.RECORDS_MERGED, actor="inbox", action="update", target="patients",
                            detail={"n": len(told)})  # fmt: skip
         deltas = self.identities.deltas(tx, told)
+        if any(one.others for one in deltas):
+            raise Conflict(TWO_PATIENTS, place="PID-3")
         erased = privacy_store.erased_among(tx, [one.patient_uuid for one in deltas])
         staying = [one for one in deltas if one.patient_uuid not in erased]
         delta_store.merge(tx, staying, source=SOURCE, audit=event)

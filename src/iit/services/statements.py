@@ -12,7 +12,7 @@ from iit.domain.errors import InvalidInput
 from iit.ingest.hl7.reading import Mapped
 from iit.ingest.sources import SourceDocument
 from iit.ingest.statement import Statement
-from iit.services.identities import Identities
+from iit.services.identities import TWO_PATIENTS, Identities
 from iit.services.intake import BATCH, IntakeSummary, Rejection
 from iit.services.refusals import note_refused_patient
 from iit.store import deltas as delta_store
@@ -102,16 +102,18 @@ class Statements:
         return strangers
 
     def _allowed(self, tx: Transaction, told: list[_Told]) -> tuple[list[_Told], list[str]]:
-        uuids = [delta.patient_uuid for _, delta in told]
+        uuids = sorted({uuid for _, delta in told for uuid in delta.concerned})
         erased = privacy_store.erased_among(tx, uuids)
         outside = set(patient_store.outside(tx, uuids, self.who.scope))
         allowed, strangers = [], []
         for statement, delta in told:
             if delta.patient_uuid in erased:
                 self.summary.n_erased += 1
-            elif delta.patient_uuid in outside or not self.who.scope.covers(delta.facility, None):
+            elif outside.intersection(delta.concerned) or not self.who.scope.covers(delta.facility, None):
                 strangers.append(delta.patient_uuid)
                 self._reject(statement, _OUTSIDE)
+            elif delta.others:
+                self._reject(statement, TWO_PATIENTS)
             else:
                 allowed.append((statement, delta))
         return allowed, strangers

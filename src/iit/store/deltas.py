@@ -43,6 +43,8 @@ class Delta(NamedTuple):
         identifiers: hashes that name the patient from now on.
         adopted: patients whose facts of this source this one takes over.
         facts: what is told.
+        others: patients that the message names besides without saying that they are one; where there are any, whose
+            the facts are is not sure and nothing may be merged.
     """
 
     patient_uuid: str
@@ -50,6 +52,12 @@ class Delta(NamedTuple):
     identifiers: Sequence[bytes]
     adopted: Sequence[str]
     facts: Sequence[DeltaFact]
+    others: Sequence[str] = ()
+
+    @property
+    def concerned(self) -> tuple[str, ...]:
+        """All patients that the message names: who sends it must be allowed to tell of each."""
+        return (self.patient_uuid, *self.adopted, *self.others)
 
     def __repr__(self) -> str:
         return f"Delta({len(self.facts)} facts)"
