@@ -22,6 +22,8 @@ from iit.ops.restore.target import RecoveryTarget
 from iit.ops.restore.told import rehearsed
 from iit.store import databases
 
+_RESTORABLE = (*PHYSICAL, "logical")
+
 
 def restore(
     point_in_time: Annotated[
@@ -36,7 +38,9 @@ def restore(
     namespace: Annotated[
         str | None, typer.Option(help="Restore in isolation, into a data folder of this name.")
     ] = None,
-    backup_date: Annotated[str | None, typer.Option(help="Day of the backup for --namespace, 2024-01-01.")] = None,
+    backup_date: Annotated[
+        str | None, typer.Option(help="Day of the backup for --namespace, 2024-01-01; else the newest.")
+    ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Remove the namespace.")] = False,
     rehearse: Annotated[
         bool, typer.Option("--rehearse", help="Restore the newest backup beside, check, remove.")
@@ -116,12 +120,13 @@ def _namespace(
         if not dry_run:
             remove_folder(folder)
         return
+    found, _ = tool.vault.manifests()
     if day is None:
-        raise InvalidInput("is needed with --namespace", place="--backup-date")
-    on = parse_day(day, today=clock(settings).date())
+        on = newest(found, _RESTORABLE).finished_at.astimezone(settings.zone).date()
+    else:
+        on = parse_day(day, today=clock(settings).date())
     if dry_run:
-        found, _ = tool.vault.manifests()
-        chosen = of_day(found, on, zone=settings.zone, kinds=("full", "incremental", "logical"))
+        chosen = of_day(found, on, zone=settings.zone, kinds=_RESTORABLE)
         say(f"would restore {chosen.backup_id} into {folder}")
         return
     with task_log(settings, "restore in isolation", operator().name, warn) as detail:

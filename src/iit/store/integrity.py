@@ -33,10 +33,10 @@ _QUESTIONS: Final = {
     "predictions with an unknown band": "SELECT count(*) FROM predictions WHERE risk_band <> ALL (:bands)",
     "patients with an unknown band": "SELECT count(*) FROM patients WHERE risk_band <> ALL (:bands)",
     "predictions of an unknown source": "SELECT count(*) FROM predictions WHERE source <> ALL (:sources)",
-    "patients whose latest risk is not that of their last prediction": "SELECT count(*) FROM patients p"
-    " WHERE p.risk_score IS NOT NULL AND NOT EXISTS (SELECT FROM predictions q WHERE q.patient_uuid = p.patient_uuid"
-    " AND q.as_of = p.risk_as_of AND q.risk_score = p.risk_score AND q.risk_band = p.risk_band AND q.as_of ="
-    " (SELECT max(as_of) FROM predictions WHERE patient_uuid = p.patient_uuid))",
+    "patients whose latest risk is not that of their last prediction": "WITH last AS (SELECT patient_uuid, max(as_of)"
+    " AS as_of FROM predictions GROUP BY patient_uuid) SELECT count(*) FROM patients p WHERE p.risk_score IS NOT NULL"
+    " AND NOT EXISTS (SELECT FROM predictions q JOIN last USING (patient_uuid, as_of) WHERE q.patient_uuid ="
+    " p.patient_uuid AND q.as_of = p.risk_as_of AND q.risk_score = p.risk_score AND q.risk_band = p.risk_band)",
     "patients who lack the risk of their last prediction": "SELECT count(*) FROM patients p WHERE p.risk_score IS NULL"
     " AND EXISTS (SELECT FROM predictions q WHERE q.patient_uuid = p.patient_uuid AND q.created_at >= p.created_at)",
     "indexes that are not valid": "SELECT count(*) FROM pg_index WHERE NOT indisvalid",

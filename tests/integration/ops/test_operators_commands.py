@@ -112,7 +112,6 @@ def test_a_shortened_trail_is_a_finding_of_the_integrity_check(iit: Command, dat
         (["restore", "--point-in-time", "soon", "--yes"], 10, "must be written as"),
         (["restore", "--yes"], 11, "no log is kept"),
         (["restore", "--namespace", "../x", "--backup-date", "2024-01-01"], 10, "namespace"),
-        (["restore", "--namespace", "dr-test"], 10, "--backup-date"),
         (["restore", "--namespace", "dr-test", "--backup-date", "2999-01-01"], 10, "lies in the future"),
         (["restore", "--namespace", "dr-test", "--backup-date", "2001-01-01"], 11, "there is no backup of 2001-01-01"),
         (["restore", "--namespace", "dr-test", "--remove"], 10, "there is none"),

@@ -51,7 +51,14 @@ def test_an_emergency_has_a_summary_where_none_is_given(echo: str) -> None:
     assert told.stdout == "page|IIT ML Service Critical Failure|--dry-run|"
 
 
-@pytest.mark.parametrize("name", [*HANDED_OVER, "isolate.sh"])
+def test_the_quarterly_test_says_what_it_would_restore(echo: str) -> None:
+    told = run("quarterly_dr_test.sh", "--backup-date", "2024-01-01", "--dry-run", IIT=echo)
+    assert told.stdout == "restore|--namespace|dr-test|--backup-date|2024-01-01|--dry-run|"
+    assert told.returncode == 7
+    assert run("quarterly_dr_test.sh", "--bakcup-date", IIT=echo).returncode == 10
+
+
+@pytest.mark.parametrize("name", [*HANDED_OVER, "isolate.sh", "quarterly_dr_test.sh"])
 def test_scripts_can_be_run(name: str) -> None:
     assert os.access(SCRIPTS / name, os.X_OK)
 
