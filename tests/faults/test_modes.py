@@ -77,7 +77,7 @@ def test_the_service_scores_reads_and_refuses_to_write(site: Site, client: TestC
 
 def test_a_process_that_starts_meanwhile_serves(site: Site, read_only: None) -> None:
     with service(site.settings) as started:
-        started.audit.note_start([])
+        started.audit.note_start({})
         assert started.predictor.score_features({"last_late_days": 1.0}, explain=0).prediction.source == "champion"
         with pytest.raises(ReadOnly):
             started.intake.take_one(encoded(a_document("new")), who=TESTER)
