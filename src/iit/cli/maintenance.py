@@ -1,7 +1,6 @@
 """`iit maintenance`, `integrity` and `page`: keeping the service well, and calling people when it is not."""
 
-import shutil
-from datetime import UTC, timedelta
+from datetime import UTC
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ from iit.bootstrap.health import disks_of
 from iit.bootstrap.serving import trail
 from iit.bootstrap.upkeep import clock, open_vault, owned_database, pager, task_log
 from iit.cli import modes
+from iit.cli.report import composed, last_month
 from iit.cli.shared import Json, operator, say, tell, warn
 from iit.config import Settings, load_settings
 from iit.domain.errors import InvalidInput, NotFound, ServiceError, Unavailable
@@ -90,16 +90,13 @@ def monthly(
 ) -> None:
     """Write last month's report of performance, quality and growth as an HTML page and as PDF."""
     settings = load_settings()
-    end = clock(settings).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    start = (end - timedelta(days=1)).replace(day=1)
+    start, end = last_month(settings)
     path = (out or settings.data_dir / "reports") / f"{start:%Y-%m}.html"
     if dry_run:
         say(f"would write {path} and {path.with_suffix('.pdf')}")
         return
     with task_log(settings, "maintenance monthly", operator().name, warn) as detail:
-        with owned_database(settings) as (database, _):
-            free = shutil.disk_usage(settings.data_dir).free
-            told = reports.compose("monthly", database, start=start, end=end, free_bytes=free)
+        told = composed(settings, "monthly", start, end)
         for form in (path, path.with_suffix(".pdf")):
             reports.write(told, form)
             say(str(form))

@@ -2,15 +2,14 @@
 
 import os
 import secrets
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvicorn
-from uvicorn.config import STARTUP_FAILURE
 
 from iit.bootstrap import Service
 from iit.cli.shared import operator, progress_bar, running, say, stage_printer
@@ -45,20 +44,16 @@ def serve(
     with ExitStack() as stack:
         if workers > 1 and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(TemporaryDirectory(prefix="iit-metrics-"))
-        config = uvicorn.Config(
-            "iit.asgi:create", factory=True, host=host, port=port, workers=workers,
-            log_config=None, access_log=False, proxy_headers=False,  # iit.api.addresses decides whom to believe
-            server_header=False, timeout_graceful_shutdown=20, http="iit.api.protocol:PunctualProtocol",
-            timeout_worker_healthcheck=60,  # a worker that loads its kernels and model must not be taken for dead
-        )  # fmt: skip
+        options: dict[str, Any] = {
+            "factory": True, "host": host, "port": port, "workers": workers,
+            "log_config": None, "access_log": False, "proxy_headers": False,  # iit.api.addresses decides
+            "server_header": False, "timeout_graceful_shutdown": 20, "http": "iit.api.protocol:PunctualProtocol",
+            "timeout_worker_healthcheck": 60,  # a worker that loads its kernels and model must not be taken for dead
+        }  # fmt: skip
         if workers > 1:
-            supervise(config)
-            return
-        server = uvicorn.Server(config)
-        with suppress(KeyboardInterrupt):
-            server.run()
-        if not server.started:
-            raise typer.Exit(STARTUP_FAILURE)
+            supervise(uvicorn.Config("iit.asgi:create", **options))
+        else:
+            uvicorn.run("iit.asgi:create", **options)
 
 
 def demo(

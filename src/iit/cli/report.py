@@ -88,9 +88,7 @@ def _recent(kind: str, days: int, out: Path | None) -> None:
 
 
 def _give(settings: Settings, kind: str, start: datetime, end: datetime, out: Path | None) -> None:
-    with owned_database(settings) as (database, _):
-        free = shutil.disk_usage(settings.data_dir).free
-        told = reports.compose(kind, database, start=start, end=end, free_bytes=free)
+    told = composed(settings, kind, start, end)
     if out is None:
         say(reports.as_text(told).decode().rstrip())
         return
@@ -98,11 +96,23 @@ def _give(settings: Settings, kind: str, start: datetime, end: datetime, out: Pa
     say(str(out))
 
 
+def composed(settings: Settings, kind: str, start: datetime, end: datetime) -> reports.Told:
+    """Return what a report of a kind tells of a time, the end excluded."""
+    with owned_database(settings) as (database, _):
+        free = shutil.disk_usage(settings.data_dir).free
+        return reports.compose(kind, database, start=start, end=end, free_bytes=free)
+
+
+def last_month(settings: Settings) -> tuple[datetime, datetime]:
+    """Return the begin of the last whole month and of the present one, in the facilities' zone."""
+    this = clock(settings).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return (this - timedelta(days=1)).replace(day=1), this
+
+
 def _month(settings: Settings, text: str | None) -> tuple[datetime, datetime]:
     """Return the begin of a month and of the next, in the facilities' zone."""
-    this = clock(settings).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     if text is None:
-        return (this - timedelta(days=1)).replace(day=1), this
+        return last_month(settings)
     try:
         start = datetime.strptime(text, "%Y-%m").replace(tzinfo=settings.zone)
     except ValueError as cause:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
@@ -42,19 +42,20 @@ def compose(kind: str, database: Database, *, start: datetime, end: datetime, fr
         end: its end.
         free_bytes: free on the database's disk.
     """
+    wanted = KINDS[kind]
     with database.transaction() as tx:
         days = activity.predictions_by_day(tx, start=start, end=end)
-        title, counted = KINDS[kind]
-        has_growth = kind in ("monthly", "capacity")
-        growth = forecast(activity.database_sizes(tx, end=end), at=end, free_bytes=free_bytes) if has_growth else None
+        growth = None
+        if wanted.tells_growth:
+            growth = forecast(activity.database_sizes(tx, end=end), at=end, free_bytes=free_bytes)
         return {
-            "title": f"IIT ML Service, {title}{start:%B %Y}" if kind == "monthly" else f"IIT ML Service, {title}",
+            "title": f"IIT ML Service, {start.strftime(wanted.title)}",
             "end": end.isoformat(),
             "n_predictions": sum(day.n for day in days),
             "summary": [*_summary(tx, days, start, end), f"Version {__version__}."],
             "days": days,
             "growth": growth,
-            "tables": counted(tx, start, end),
+            "tables": wanted.tables(tx, start, end),
         }
 
 
@@ -170,15 +171,20 @@ def _capacity(tx: Transaction, start: datetime, end: datetime) -> dict[str, list
     }
 
 
-KINDS: Final[
-    Mapping[str, tuple[str, Callable[[Transaction, datetime, datetime], dict[str, list[tuple[str, str]]]]]]
-] = {
-    "monthly": ("", _monthly),
-    "performance": ("performance", _performance),
-    "quality": ("quality of the data", _quality),
-    "capacity": ("capacity", _capacity),
+class Kind(NamedTuple):
+    """A kind of report: its title as `strftime` takes it, what counts its tables, and whether it tells growth."""
+
+    title: str
+    tables: Callable[[Transaction, datetime, datetime], dict[str, list[tuple[str, str]]]]
+    tells_growth: bool
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "monthly": Kind("%B %Y", _monthly, tells_growth=True),
+    "performance": Kind("performance", _performance, tells_growth=False),
+    "quality": Kind("quality of the data", _quality, tells_growth=False),
+    "capacity": Kind("capacity", _capacity, tells_growth=True),
 }
-"""The title of each report, and what counts its tables."""
 
 
 def _counts(shares: Sequence[Share]) -> list[tuple[str, str]]:

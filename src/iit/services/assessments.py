@@ -1,7 +1,5 @@
 """Reading what was said of patients by day and band, and all that is known of one."""
 
-import base64
-import binascii
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -9,8 +7,9 @@ from uuid import UUID
 
 from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent, EventType, concerning
-from iit.domain.errors import InvalidInput, NotFound
+from iit.domain.errors import NotFound
 from iit.domain.record import Event
+from iit.services.cursors import behind, cursor_at, not_ours
 from iit.services.refusals import note_refused_patient
 from iit.store import audit as audit_trail
 from iit.store import patients as patient_store
@@ -90,12 +89,12 @@ class Assessments:
 
 
 def _encoded(last: StoredPrediction) -> str:
-    return base64.urlsafe_b64encode(f"{last.row.as_of.isoformat()} {last.row.prediction_id}".encode()).decode()
+    return cursor_at(f"{last.row.as_of.isoformat()} {last.row.prediction_id}")
 
 
 def _decoded(cursor: str) -> tuple[date, UUID]:
+    day, _, prediction_id = behind(cursor, place="_cursor").partition(" ")
     try:
-        day, _, prediction_id = base64.b64decode(cursor.encode(), b"-_", validate=True).decode().partition(" ")
         return date.fromisoformat(day), UUID(prediction_id)
-    except (binascii.Error, ValueError):
-        raise InvalidInput("is no cursor of this service", place="_cursor") from None
+    except ValueError:
+        raise not_ours("_cursor") from None

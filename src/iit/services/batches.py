@@ -8,7 +8,8 @@ from uuid import UUID
 
 from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent, EventType
-from iit.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from iit.domain.errors import Conflict, NotAllowed, NotFound
+from iit.services.days import refuse_future
 from iit.services.jobs import Jobs
 from iit.services.refusals import note_refusal
 from iit.store import audit as audit_trail
@@ -36,8 +37,8 @@ class Batches:
             InvalidInput: the day lies in the future. NotAllowed: they may not see all whom it would score.
             Conflict: a batch is under way.
         """
-        if wish.get("as_of") is not None and date.fromisoformat(wish["as_of"]) > self.today():
-            raise InvalidInput("must not lie in the future", place="as_of")
+        if wish.get("as_of") is not None:
+            refuse_future(date.fromisoformat(wish["as_of"]), self.today())
         if not _covers(who, wish):
             note_refusal(self.database, who, action="execute", target="batches")
             raise NotAllowed("name a facility or state that you may see", place="facility")

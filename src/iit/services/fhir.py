@@ -192,7 +192,7 @@ class Exchange:
                 raw = bundle_of(_with_what_they_need([told[at] for at in places]), BATCH, contents.timestamp)
             kind = "Bundle" if contents.type else told[places[0]].entry.kind
             key = Key(sender, "", hashlib.sha256(raw).digest())
-            patient_key = self.identities.hash_of(told[places[0]].person[0])[:16]
+            patient_key = self.identities.patient_key(told[places[0]].person[0])
             units.append(_Unit(places, Arrival(key, f"{FHIR}^{kind}", patient_key, Content(raw, None))))
         return units
 

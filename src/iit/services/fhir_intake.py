@@ -114,9 +114,7 @@ class FhirIntake:
             self.summary.n_unchanged += 1
 
     def _reject(self, document: SourceDocument, error: ServiceError) -> None:
-        rejection = Rejection(document.place, str(error))
-        self.summary.n_rejected += 1
-        self.summary.rejections.append(rejection)
+        rejection = self.summary.reject(document.place, error)
         if self.on_rejected is not None:
             self.on_rejected(document, rejection)
 

@@ -11,6 +11,7 @@ from iit.services.keyring import keyed_hash
 from iit.store import deltas as delta_store
 from iit.store.database import Transaction
 from iit.store.deltas import Delta, DeltaFact
+from iit.store.inbox import PATIENT_KEY_BYTES
 
 TWO_PATIENTS: Final = "names two patients that are not known to be one: merge their records first, or correct it"
 """Why a message is refused that names other patients besides."""
@@ -36,6 +37,10 @@ class Identities:
         """Return what messages change, in order, and lock the identifiers they name."""
         delta_store.lock_identifiers(tx, self._hashes(messages).values())
         return self.whose(tx, messages)
+
+    def patient_key(self, surest: Identifier) -> bytes:
+        """Return what messages of a person are put in order by: the beginning of the hash of the surest identifier."""
+        return self.hash_of(surest)[:PATIENT_KEY_BYTES]
 
     def whose(self, tx: Transaction, messages: Sequence[Mapped]) -> list[Delta]:
         """Return what messages would change, in order: one for each that tells a fact or takes a record over.

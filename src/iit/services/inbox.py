@@ -234,7 +234,7 @@ class Inbox:
             return _Judged(item, error, None)
         header = item.header
         key = Key(header.sender, header.control_id, hashlib.sha256(item.raw).digest())
-        patient_key = None if mapped is None else self.identities.hash_of(mapped.identifiers[0])[:16]
+        patient_key = None if mapped is None else self.identities.patient_key(mapped.identifiers[0])
         return _Judged(item, None, Arrival(key, header.kind, patient_key, Content(item.raw, None)))
 
     def _keep(self, arrivals: list[Arrival], now: datetime, actor: str) -> "dict[Key, datetime | Exception]":

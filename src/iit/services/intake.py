@@ -51,6 +51,13 @@ class IntakeSummary:
     warnings: Counter[str] = field(default_factory=Counter)
     rejections: list[Rejection] = field(default_factory=list)
 
+    def reject(self, place: str, reason: object) -> Rejection:
+        """Count what is not taken in, and return where it lies and why."""
+        rejection = Rejection(place, str(reason))
+        self.n_rejected += 1
+        self.rejections.append(rejection)
+        return rejection
+
     def as_dict(self) -> dict[str, object]:
         """Return the figures for a machine."""
         numbers = {
@@ -148,7 +155,7 @@ class Intake:
         for place, outcome in told:
             summary.n_read += 1
             if isinstance(outcome, InvalidInput):
-                _reject(place, outcome, summary)
+                summary.reject(place, outcome)
             else:
                 summary.warnings.update(warning.reason for warning in outcome.warnings)
                 readable.append(outcome)
@@ -168,7 +175,7 @@ class Intake:
                     raise document.error
                 imported = read_nmrs(document.data, zone=self.zone, received=received)
             except InvalidInput as problem:
-                rejection = _reject(document.place, problem, summary)
+                rejection = summary.reject(document.place, problem)
                 if on_rejected is not None:
                     on_rejected(document, rejection)
                 continue
@@ -190,8 +197,7 @@ class Intake:
                 allowed.append(one)
                 continue
             note_refused_patient(self.database, who, action="update", patient_uuid=patient.patient_uuid)
-            summary.n_rejected += 1
-            summary.rejections.append(Rejection(f"patient {patient.patient_uuid}", _OUTSIDE))
+            summary.reject(f"patient {patient.patient_uuid}", _OUTSIDE)
         return allowed
 
     def _keep(
@@ -239,13 +245,6 @@ class Intake:
                                target="patients", detail={"n": len(present), "why": "voided"},
                                patients=present)  # fmt: skip
             record_store.remove(tx, present, audit=event)
-
-
-def _reject(place: str, problem: InvalidInput, summary: IntakeSummary) -> Rejection:
-    rejection = Rejection(place, str(problem))
-    summary.n_rejected += 1
-    summary.rejections.append(rejection)
-    return rejection
 
 
 def _leave_out_erased(tx: Transaction, newest: dict[str, Imported], summary: IntakeSummary) -> None:

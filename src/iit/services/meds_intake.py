@@ -20,11 +20,10 @@ from iit.ingest.nmrs.reading import CLOCK_TOLERANCE
 from iit.ingest.sources import SourceDocument
 from iit.ingest.statement import Statement
 from iit.services.identities import Identities
-from iit.services.intake import BATCH, Intake, IntakeSummary, Rejection
+from iit.services.intake import BATCH, Intake, IntakeSummary
 from iit.services.statements import OnRejected, Statements
 from iit.store import facilities as facility_store
 from iit.store.database import Database
-from iit.store.facilities import Reach
 
 _NO_FACILITY: Final = "no facility is told: give --facility"
 _NO_UUID: Final = "patient_uuid is no UUID, and facts of this source need one"
@@ -86,7 +85,7 @@ class MedsIntake:
             if on_progress is not None:
                 on_progress(len(batch))
         with self.database.transaction() as tx:
-            facility_store.tell(tx, (Reach(*one) for one in dataset.facilities))
+            facility_store.tell(tx, dataset.facilities)
         return taking.summary
 
 
@@ -117,10 +116,8 @@ class _Taking:
         problem = one.problem or self._problem(one)
         if problem is None:
             return True
-        rejection = Rejection(one.place, str(problem))
         self.summary.n_read += 1
-        self.summary.n_rejected += 1
-        self.summary.rejections.append(rejection)
+        rejection = self.summary.reject(one.place, problem)
         if self.on_rejected is not None:
             self.on_rejected(SourceDocument(one.place, b""), rejection)
         return False

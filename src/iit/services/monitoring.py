@@ -28,6 +28,7 @@ from iit.model.estimate import expected_performance
 from iit.model.quality import LEAST_ROWS, QUALITY_LOSS, Quality, quality_of
 from iit.model.registry import Registry
 from iit.services.analytics import live_figures
+from iit.services.days import refuse_future
 from iit.services.outcomes import Outcomes, OutcomeSummary
 from iit.store import audit as audit_trail
 from iit.store import facilities as facility_store
@@ -120,8 +121,7 @@ class Monitoring:
             Conflict: its bundle is older than these comparisons. InvalidInput: a day or span out of range.
         """
         day = as_of or self.today()
-        if day > self.today():
-            raise InvalidInput("must not lie in the future", place="as_of")
+        refuse_future(day, self.today())
         first = day - timedelta(days=span_of(since))
         version, reference, high = self._reference()
         with self.database.transaction() as tx:

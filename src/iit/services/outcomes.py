@@ -11,11 +11,11 @@ import numpy as np
 
 from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent, EventType
-from iit.domain.errors import InvalidInput
 from iit.domain.interruption import CycleStatus
 from iit.domain.record import day_date, day_number
 from iit.features.columns import unpack
 from iit.model.outcomes import NO_CYCLE, Judged, judge
+from iit.services.days import refuse_future
 from iit.store import facilities as facility_store
 from iit.store import outcomes as outcome_store
 from iit.store.database import Database, Transaction
@@ -59,8 +59,7 @@ class Outcomes:
             InvalidInput: the day lies ahead. Unavailable: no database.
         """
         day = as_of or self.today()
-        if day > self.today():
-            raise InvalidInput("must not lie in the future", place="as_of")
+        refuse_future(day, self.today())
         summary = OutcomeSummary(day)
         with self.database.transaction() as reading:
             reach = _reach(reading)

@@ -1,7 +1,5 @@
 """Reading patients: one, a page of them, the timeline of one, and the worklist of a facility."""
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -9,12 +7,13 @@ from typing import NamedTuple, NoReturn
 
 from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent, EventType, concerning
-from iit.domain.errors import InvalidInput, NotFound
+from iit.domain.errors import NotFound
 from iit.domain.interruption import CycleStatus, DaysSource, interruption_day
 from iit.domain.record import Event, day_date, day_number
 from iit.domain.vocabulary import Kind
 from iit.features.columns import unpack
 from iit.model.cycles import cycles_of
+from iit.services.cursors import behind, cursor_at
 from iit.services.refusals import note_refused_patient
 from iit.store import audit as audit_trail
 from iit.store import facilities as facility_store
@@ -100,13 +99,13 @@ class Patients:
 
     def page(self, *, facility: str | None, band: str | None, cursor: str | None, limit: int, who: Principal) -> Page:
         """Return up to `limit` patients in a fixed order, and a cursor if there are more."""
-        after = None if cursor is None else _decode_cursor(cursor)
+        after = None if cursor is None else behind(cursor, place="cursor")
         with self.database.transaction() as tx:
             rows = patient_store.page(tx, scope=who.scope, facility=facility, band=band, after=after, limit=limit + 1)
             listed = [row.patient_uuid for row in rows[:limit]]
             audit_trail.write(tx, *_list_read(EventType.PATIENTS_LISTED, who, facility, listed))
         more = len(rows) > limit
-        return Page(rows[:limit], _encode_cursor(rows[limit - 1].patient_uuid) if more else None)
+        return Page(rows[:limit], cursor_at(rows[limit - 1].patient_uuid) if more else None)
 
     def timeline(self, patient_uuid: str, *, as_of: date | None, today: date, who: Principal) -> Timeline:
         """Return a patient's cycles, with labels as far as they can be known on a day, and the facts known by then.
@@ -202,14 +201,3 @@ def _list_read(event_type: EventType, who: Principal, facility: str | None, list
     target = f"facility:{facility}" if facility is not None and listed else "patients"
     event = AuditEvent(event_type=event_type, actor=who.name, action="read", target=target, detail={"n": len(listed)})
     return concerning(event, listed)
-
-
-def _encode_cursor(patient_uuid: str) -> str:
-    return base64.urlsafe_b64encode(patient_uuid.encode()).decode()
-
-
-def _decode_cursor(cursor: str) -> str:
-    try:
-        return base64.b64decode(cursor.encode(), b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        raise InvalidInput("is no cursor of this service", place="cursor") from None

@@ -29,6 +29,7 @@ from iit.model.cycles import Cycle, current_cycle
 from iit.services.answers import LOST_FIGURES, Asked, Prediction, Scored, audit_of, is_degraded, row_of
 from iit.services.champion import Champion, Serving
 from iit.services.contexts import ContextCache
+from iit.services.days import refuse_future
 from iit.services.refusals import note_refusal, note_refused_patient
 from iit.services.spooling import Spooling
 from iit.services.what_if import WhatIf, supposed, told_beside
@@ -175,8 +176,7 @@ class Predictor:
         today = self.today()
         if as_of is None:
             return today if until is None else min(until, today)
-        if as_of > today:
-            raise InvalidInput("must not lie in the future", place="as_of")
+        refuse_future(as_of, today)
         return as_of
 
     def _score(self, columns: Columns, asked: Asked, what_if: WhatIf | None) -> Scored:

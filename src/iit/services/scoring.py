@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from iit.domain.access import Principal
 from iit.domain.audit import AuditEvent, EventType, concerning
-from iit.domain.errors import InvalidInput, NotAllowed
+from iit.domain.errors import NotAllowed
 from iit.domain.record import day_date, day_number
 from iit.features.context import Contexts
 from iit.features.registry import FEATURE_SET_VERSION
@@ -19,6 +19,7 @@ from iit.features.vector import matrix
 from iit.model.lists import at_risk
 from iit.services.champion import Champion, Serving
 from iit.services.contexts import Cohort, contexts_of, keep_contexts, load_cohort
+from iit.services.days import refuse_future
 from iit.services.jobs import Tell
 from iit.services.refusals import note_refused_facility
 from iit.services.shadow import Shadow
@@ -125,8 +126,8 @@ class Scoring:
         )
 
     def _check(self, wish: ScoringWish, who: Principal) -> None:
-        if wish.as_of is not None and wish.as_of > self.today():
-            raise InvalidInput("must not lie in the future", place="as_of")
+        if wish.as_of is not None:
+            refuse_future(wish.as_of, self.today())
         if not who.scope.covers(wish.facility, wish.state):
             note_refused_facility(self.database, who, action="execute", facility=wish.facility)
             raise NotAllowed("name a facility or state that you may see", place="facility")

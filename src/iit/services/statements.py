@@ -137,9 +137,7 @@ class Statements:
             self.summary.n_unchanged += 1
 
     def _reject(self, statement: Statement, reason: str) -> None:
-        rejection = Rejection(statement.place, reason)
-        self.summary.n_rejected += 1
-        self.summary.rejections.append(rejection)
+        rejection = self.summary.reject(statement.place, reason)
         if self.on_rejected is not None:
             self.on_rejected(SourceDocument(statement.place, statement.document), rejection)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select, update
 
 from iit.domain.access import Scope
+from iit.domain.facility import FacilityTold
 from iit.store.database import Transaction
 from iit.store.schema import facilities, patients
 from iit.store.scopes import patients_in
@@ -99,21 +100,9 @@ def save_list_days(tx: Transaction, days: Mapping[str, date]) -> None:
         )
 
 
-class Reach(NamedTuple):
-    """What is told of a facility from elsewhere."""
-
-    facility: str
-    name: str | None
-    level: int | None
-    data_until: date | None
-
-    def __repr__(self) -> str:
-        return "Reach()"
-
-
-def tell(tx: Transaction, told: Iterable[Reach]) -> None:
+def tell(tx: Transaction, told: Iterable[FacilityTold]) -> None:
     """Complete what is known of facilities that have patients; how far their data reach only grows."""
-    for one in sorted(told, key=lambda reach: reach.facility):
+    for one in sorted(told, key=lambda one: one.facility):
         tx.execute(
             update(facilities)
             .where(facilities.c.facility == one.facility)

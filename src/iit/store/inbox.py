@@ -16,6 +16,9 @@ SHARDS: Final = 8
 _LOCKS: Final = 4_927_005  # class of the advisory locks of shards; any number that no one else takes
 
 
+PATIENT_KEY_BYTES: Final = 16  # of the keyed hash of a person's surest identifier
+
+
 class Key(NamedTuple):
     """What makes a message the same one when it comes again."""
 
@@ -94,6 +97,7 @@ class InboxRow(NamedTuple):
         return "InboxRow()"
 
 
+_IS_OPEN: Final = or_(inbox.c.state == "waiting", inbox.c.state == "dead")
 _ROW: Final = [inbox.c[name] for name in InboxRow._fields]
 _WAITING: Final = [inbox.c[name] for name in Waiting._fields]
 _KEPT: Final = [inbox.c[name] for name in ("id", "content_hash", "raw", "key_id")]
@@ -243,7 +247,7 @@ def discard(tx: Transaction, message_id: int, *, now: datetime, audit: AuditEven
     query = (
         update(inbox)
         .where(inbox.c.id == message_id)
-        .where(or_(inbox.c.state == "dead", inbox.c.state == "waiting"))
+        .where(_IS_OPEN)
         .values(state="discarded", raw=None, key_id=None, finished_at=now)
     )
     done = tx.execute(query).rowcount > 0
@@ -275,7 +279,7 @@ def content_of(tx: Transaction, message_id: int, *, audit: AuditEvent) -> Kept |
 
 def not_sealed_with(tx: Transaction, key_id: str | None, *, limit: int) -> list[Kept]:
     """Return some messages whose content is kept in another form than with this key, locked; None is no key."""
-    query = select(*_KEPT).where(or_(inbox.c.state == "waiting", inbox.c.state == "dead"))
+    query = select(*_KEPT).where(_IS_OPEN)
     query = query.where(inbox.c.raw.is_not(None)).where(inbox.c.key_id.is_distinct_from(key_id))
     return [_kept(row) for row in tx.execute(query.order_by(inbox.c.id).limit(limit).with_for_update())]
 
@@ -289,17 +293,13 @@ def put_contents(tx: Transaction, contents: Sequence[tuple[int, Content]], *, au
 
 def key_ids(tx: Transaction) -> set[str]:
     """Return the ids of the keys that kept contents are sealed with."""
-    query = select(inbox.c.key_id).distinct().where(or_(inbox.c.state == "waiting", inbox.c.state == "dead"))
+    query = select(inbox.c.key_id).distinct().where(_IS_OPEN)
     return set(tx.execute(query.where(inbox.c.key_id.is_not(None))).scalars())
 
 
 def depth(tx: Transaction) -> tuple[Mapping[str, int], datetime | None]:
     """Return how many messages wait and how many are dead, and since when the oldest waits."""
-    query = (
-        select(inbox.c.state, func.count(), func.min(inbox.c.received_at))
-        .where(or_(inbox.c.state == "waiting", inbox.c.state == "dead"))
-        .group_by(inbox.c.state)
-    )
+    query = select(inbox.c.state, func.count(), func.min(inbox.c.received_at)).where(_IS_OPEN).group_by(inbox.c.state)
     found = {row[0]: (row[1], row[2]) for row in tx.execute(query)}
     counts = {state: found.get(state, (0, None))[0] for state in ("waiting", "dead")}
     return counts, found.get("waiting", (0, None))[1]

@@ -15,10 +15,10 @@ from sqlalchemy.dialects.postgresql import insert
 from iit.domain.audit import AuditEvent
 from iit.store import audit as audit_trail
 from iit.store.database import Transaction
+from iit.store.inbox import PATIENT_KEY_BYTES
 from iit.store.schema import erasures, inbox, metadata, patient_identifiers, predictions
 
 _CHUNK: Final = 5_000
-_PATIENT_KEY_BYTES: Final = 16
 
 
 def rows_of(tx: Transaction, patient_uuid: str) -> dict[str, list[dict[str, Any]]]:
@@ -94,7 +94,7 @@ def _concerns(table: Table, patient_uuid: str) -> ColumnElement[bool] | None:
 
 def _discard_messages(tx: Transaction, patient_uuid: str) -> int:
     """Give up what waits or lies dead under an identifier of the person: a message has the beginning of its hash."""
-    theirs = select(func.substring(patient_identifiers.c.identifier_hash, 1, _PATIENT_KEY_BYTES)).where(
+    theirs = select(func.substring(patient_identifiers.c.identifier_hash, 1, PATIENT_KEY_BYTES)).where(
         patient_identifiers.c.patient_uuid == patient_uuid
     )
     given_up = {"state": "discarded", "raw": None, "key_id": None, "finished_at": func.now()}

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from iit.domain.errors import InvalidInput
+from iit.domain.facility import FacilityTold
 from iit.domain.record import Patient
 
 DATA: Final = "data"
@@ -28,18 +29,6 @@ _PHONE: Final = {"": None, "0": False, "1": True}
 _SEX: Final = {"": None, "F": "F", "M": "M"}
 
 T = TypeVar("T")
-
-
-class FacilityTold(NamedTuple):
-    """What is told of a facility: its name, its level (1 to 3) and the last day that its exports cover."""
-
-    facility: str
-    name: str | None
-    level: int | None
-    data_until: date | None
-
-    def __repr__(self) -> str:
-        return "FacilityTold()"
 
 
 @dataclass(frozen=True, repr=False)
