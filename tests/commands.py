@@ -3,11 +3,13 @@
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from iit.cli.main import run
+from iit.store.embedded.cluster import ClusterUrls
 
 
 class Told(NamedTuple):
@@ -42,3 +44,12 @@ class Command:
         said = self._capture.readouterr()
         code = ended.value.code
         return Told(code if isinstance(code, int) else 0, said.out, said.err)
+
+
+def settings_at(urls: ClusterUrls, data_dir: Path) -> dict[str, str]:
+    """Return the settings of an installation with a data folder and a database."""
+    return {
+        "IIT_DATA_DIR": str(data_dir),
+        "IIT_DATABASE_URL": urls.app_url,
+        "IIT_DATABASE_OWNER_URL": urls.owner_url,
+    }

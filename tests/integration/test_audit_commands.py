@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.commands import Command
+from tests.commands import Command, settings_at
 from tests.conftest import libpq
 from tests.documents import a_document, encoded, uuid_of
 
@@ -29,12 +29,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def iit(
     database_urls: ClusterUrls, data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
-    settings = {
-        "IIT_DATA_DIR": str(data_dir),
-        "IIT_DATABASE_URL": database_urls.app_url,
-        "IIT_DATABASE_OWNER_URL": database_urls.owner_url,
-    }
-    return Command(monkeypatch, capsys, settings)
+    return Command(monkeypatch, capsys, settings_at(database_urls, data_dir))
 
 
 def test_a_sound_trail_is_told_and_anchored(iit: Command, data_dir: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
-from tests.commands import Command
+from tests.commands import Command, settings_at
 from tests.conftest import libpq
 from tests.integration.conftest import PASSWORD, SECRET
 
@@ -50,12 +50,7 @@ def filled(text: str, words: Mapping[str, str]) -> str:
 def iit(
     database_urls: ClusterUrls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
-    settings = {
-        "IIT_DATA_DIR": str(tmp_path),
-        "IIT_DATABASE_URL": database_urls.app_url,
-        "IIT_DATABASE_OWNER_URL": database_urls.owner_url,
-    }
-    return Command(monkeypatch, capsys, settings)
+    return Command(monkeypatch, capsys, settings_at(database_urls, tmp_path))
 
 
 @pytest.fixture

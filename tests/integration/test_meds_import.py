@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import text
-from tests.commands import Command
+from tests.commands import Command, settings_at
 from tests.conftest import ClusterUrls
 from tests.hl7_messages import a_message, a_person
 from tests.integration.conftest import SECRET
@@ -174,10 +174,7 @@ def test_the_command_takes_a_dataset_in(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     a_dataset(tmp_path / "meds", [A_PICKUP])
-    iit = Command(monkeypatch, capsys, {
-        "IIT_DATA_DIR": str(settings.data_dir), "IIT_DATABASE_URL": database_urls.app_url,
-        "IIT_DATABASE_OWNER_URL": database_urls.owner_url, "IIT_SECRET_KEY": SECRET,
-    })  # fmt: skip
+    iit = Command(monkeypatch, capsys, settings_at(database_urls, settings.data_dir) | {"IIT_SECRET_KEY": SECRET})
     told = iit("import", "--source", "meds", str(tmp_path / "meds"), "--facility", "SYN000001", "--json")
     assert told.returncode == 0
     assert json.loads(told.stdout)["added"] == 1

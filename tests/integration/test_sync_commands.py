@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import stamina
 from sqlalchemy import text
-from tests.commands import Command
+from tests.commands import Command, settings_at
 from tests.openmrs.server import mariadb, needs_mariadb
 from tests.openmrs.site import Site
 
@@ -43,10 +43,7 @@ def site() -> Iterator[str]:
 
 @pytest.fixture
 def settings_of(settings: Settings, database_urls: ClusterUrls) -> dict[str, str]:
-    return {
-        "IIT_DATA_DIR": str(settings.data_dir), "IIT_DATABASE_URL": database_urls.app_url,
-        "IIT_DATABASE_OWNER_URL": database_urls.owner_url,
-    }  # fmt: skip
+    return settings_at(database_urls, settings.data_dir)
 
 
 @pytest.fixture

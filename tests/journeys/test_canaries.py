@@ -2,7 +2,6 @@
 
 import gc
 import json
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +14,12 @@ from psycopg import sql
 from iit.domain.errors import InvalidInput
 from iit.ingest.sources import documents
 from iit.store.embedded.cluster import ClusterUrls
-from iit.telemetry import configure_logging
 from iit.testing import TESTER
 from tests.commands import Command
 from tests.conftest import libpq
 from tests.documents import CANARIES, a_document, encoded, uuid_of
 from tests.journeys.conftest import Running
+from tests.log_setup import logged
 
 NAME = CANARIES["firstName"]
 
@@ -28,14 +27,8 @@ NAME = CANARIES["firstName"]
 @pytest.fixture(autouse=True)
 def log(tmp_path: Path) -> Iterator[Path]:
     """All that is logged at the most talkative level."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    configure_logging(level="DEBUG", file=tmp_path / "service.log")
-    yield tmp_path / "service.log"
-    for handler in root.handlers:
-        handler.close()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    with logged(tmp_path / "service.log", level="DEBUG") as file:
+        yield file
 
 
 @pytest.fixture

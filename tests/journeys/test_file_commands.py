@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from iit.store.embedded.cluster import ClusterUrls
-from tests.commands import Command
+from tests.commands import Command, settings_at
 from tests.radet_lists import a_line, a_list
 
 
@@ -14,12 +14,7 @@ from tests.radet_lists import a_line, a_list
 def iit(
     database_urls: ClusterUrls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
-    settings = {
-        "IIT_DATA_DIR": str(tmp_path / "data"),
-        "IIT_DATABASE_URL": database_urls.app_url,
-        "IIT_DATABASE_OWNER_URL": database_urls.owner_url,
-    }
-    return Command(monkeypatch, capsys, settings)
+    return Command(monkeypatch, capsys, settings_at(database_urls, tmp_path / "data"))
 
 
 def test_a_list_is_imported_and_rejected_lines_are_written_without_values(iit: Command, tmp_path: Path) -> None:

@@ -10,22 +10,15 @@ from typing import Any
 
 import pytest
 import structlog
+from tests.log_setup import logged
 
 from iit.sampling import Sampling
-from iit.telemetry import configure_logging
 
 
 @pytest.fixture
 def log_file(tmp_path: Path) -> Iterator[Path]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    configure_logging(level="INFO", file=tmp_path / "app.log")
-    yield tmp_path / "app.log"
-    for handler in root.handlers:
-        if handler not in handlers:
-            handler.close()
-    root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
+    with logged(tmp_path / "app.log", level="INFO") as file:
+        yield file
     structlog.contextvars.clear_contextvars()
 
 

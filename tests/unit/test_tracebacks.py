@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
+from tests.log_setup import logged
 
 from iit.domain.errors import InvalidInput
 from iit.ingest.nmrs.moments import Fault, Moments
-from iit.telemetry import configure_logging, places_of
+from iit.telemetry import places_of
 
 NAME = "CANARY-OF-A-TRACEBACK"
 
@@ -59,18 +60,9 @@ def test_an_error_that_causes_itself_is_told_once() -> None:
     ],
 )
 def test_libraries_do_not_tell_what_passes_through_them(tmp_path: Path, logger: str, level: int, is_told: bool) -> None:
-    root, names = logging.getLogger(), ("", "iit", "uvicorn", "alembic")
-    handlers, levels = root.handlers[:], {name: logging.getLogger(name).level for name in names}
-    configure_logging(level="DEBUG", file=tmp_path / "log")
-    try:
+    with logged(tmp_path / "log", level="DEBUG") as file:
         logging.getLogger(logger).log(level, "something")
-    finally:
-        for handler in root.handlers:
-            handler.close()
-        root.handlers[:] = handlers
-        for name, before in levels.items():
-            logging.getLogger(name).setLevel(before)
-    assert ("something" in (tmp_path / "log").read_text()) is is_told
+    assert ("something" in file.read_text()) is is_told
 
 
 def test_what_is_no_date_is_not_remembered() -> None:

